@@ -1,0 +1,71 @@
+"""`kpp`: registers the commands and turns errors into one line and an exit code."""
+
+import logging
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from kpp import __version__
+from kpp.errors import Interrupted, KppError
+
+app = typer.Typer(
+    name="kpp",
+    help="The Kubernetes performance predictor: collect measurements, train a model per service, predict.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"kpp {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def configure(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug messages.")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Set up logging for all commands; messages go to stderr, results to stdout."""
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.WARNING,
+        format="%(message)s",
+        handlers=[RichHandler(console=Console(stderr=True), show_path=debug, show_time=debug)],
+        force=True,
+    )
+
+
+def _interrupt(signal_number: int, _frame: FrameType | None) -> NoReturn:
+    """Raise once; whatever cleans up after that is not disturbed by further signals."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise Interrupted("interrupted", mend="run the command again to start over")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run `kpp` and exit with the codes of `kpp.errors`."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        app(args=arguments, prog_name="kpp")
+    except KppError as error:
+        _fail(str(error), error.exit_code, debug="--debug" in arguments)
+    except Exception as error:  # the last resort: a bug is one line too, unless asked for more
+        fault = f"a fault in kpp: {type(error).__name__}: {error}; run again with `kpp --debug` and report it"
+        _fail(fault, KppError.exit_code, debug="--debug" in arguments)
+
+
+def _fail(line: str, exit_code: int, *, debug: bool) -> NoReturn:
+    if debug:
+        logging.getLogger(__name__).exception("traceback")
+    typer.echo(f"kpp: {line}", err=True)
+    sys.exit(exit_code)
