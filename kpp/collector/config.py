@@ -1,0 +1,162 @@
+"""The settings of a campaign: options over environment over `.env` over defaults, checked all at once."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from dotenv import dotenv_values
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+
+from kpp.errors import ConfigError
+from kpp.schema import is_dns_label
+
+
+def parse_user_counts(text: object) -> object:
+    """Read `10,20,50` or `start:end:step` (the end included); anything else is left for the check to refuse.
+
+    >>> parse_user_counts("10:30:10")
+    (10, 20, 30)
+    >>> parse_user_counts("5, 80")
+    (5, 80)
+    """
+    if not isinstance(text, str):
+        return text
+    if ":" not in text:
+        return tuple(int(part) for part in text.split(","))
+    start, end, step = (int(part) for part in text.split(":"))
+    if step <= 0 or end < start:
+        raise ValueError("a range is start:end:step, with end >= start and step > 0")
+    return tuple(range(start, end + 1, step))
+
+
+def _split_names(text: object) -> object:
+    return tuple(name.strip() for name in text.split(",") if name.strip()) if isinstance(text, str) else text
+
+
+def _check_url(text: str) -> str:
+    TypeAdapter(HttpUrl).validate_python(text)
+    return text.rstrip("/")
+
+
+def _check_name(text: str) -> str:
+    if not is_dns_label(text):
+        raise ValueError("a name in Kubernetes has lower-case letters, digits and '-', at most 63 characters")
+    return text
+
+
+Url = Annotated[str, AfterValidator(_check_url)]
+Name = Annotated[str, AfterValidator(_check_name)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_split_names)]
+UserCounts = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=1_000_000)], ...], BeforeValidator(parse_user_counts), Field(min_length=1)
+]
+LabelKey = Annotated[str, Field(pattern=r"^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$")]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+SecondsOrNone = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every setting of a campaign. The environment variable of a field is `KPP_` and its name in capitals."""
+
+    prometheus_url: Url = "http://localhost:9090"
+    kube_context: str | None = None
+    namespace: Name = "default"
+    load_generator: Name = "loadgenerator"
+    label_key: LabelKey = "app"
+    excluded_services: Names = ("redis-cart",)
+    entry_service: Name = "frontend"
+    user_counts: UserCounts = (10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
+    spawn_rate: Annotated[int, Field(ge=1)] = 10  # users started per second: the variable RATE
+    measured_seconds: Seconds = 600.0
+    sampling_interval_seconds: Seconds = 60.0
+    warmup_seconds: Seconds = 60.0
+    cooldown_seconds: SecondsOrNone = 180.0
+    rate_window_seconds: Annotated[int, Field(ge=1)] = 60
+    evaluation_lag_seconds: SecondsOrNone = 30.0  # cAdvisor's samples arrive up to 15 s late, scrapes as much
+    request_timeout_seconds: Seconds = 10.0
+    rollout_timeout_seconds: Seconds = 600.0
+    output_directory: Path = Path("dataset")
+
+    @model_validator(mode="after")
+    def _check_phases(self) -> Self:
+        if self.warmup_seconds < self.rate_window_seconds:
+            raise ValueError(
+                f"{variable_of('warmup_seconds')} ({self.warmup_seconds:g} s) must be at least "
+                f"{variable_of('rate_window_seconds')} ({self.rate_window_seconds} s): "
+                "else the first samples reach back into the time before the load was steady"
+            )
+        if self.measured_seconds < self.sampling_interval_seconds:
+            raise ValueError(
+                f"{variable_of('measured_seconds')} ({self.measured_seconds:g} s) must be at least "
+                f"{variable_of('sampling_interval_seconds')} ({self.sampling_interval_seconds:g} s): "
+                "else an experiment has no sample"
+            )
+        return self
+
+    @property
+    def samples_per_experiment(self) -> int:
+        """How many ticks an experiment's measuring phase holds."""
+        return int(self.measured_seconds // self.sampling_interval_seconds)
+
+
+def variable_of(field: str) -> str:
+    """The environment variable of a field; Prometheus's URL keeps the name that other tools use too.
+
+    >>> variable_of("namespace"), variable_of("prometheus_url")
+    ('KPP_NAMESPACE', 'PROMETHEUS_URL')
+    """
+    return "PROMETHEUS_URL" if field == "prometheus_url" else f"KPP_{field.upper()}"
+
+
+def read_config(options: Mapping[str, object], environment: Mapping[str, str], env_file: Path | None) -> Config:
+    """Merge the settings and check them all.
+
+    Args:
+        options: field name to value; None means not given.
+        environment: the process's environment.
+        env_file: a `.env` file; None, or one that does not exist, is no file.
+
+    Raises:
+        ConfigError: one line for all faults, each with the variable, what it held and what is allowed.
+    """
+    fields = [field.name for field in dataclasses.fields(Config)]
+    from_file = dotenv_values(env_file) if env_file is not None else {}
+    settings: dict[str, Any] = {}
+    for field in fields:
+        variable = variable_of(field)
+        for value in (options.get(field), environment.get(variable), from_file.get(variable)):
+            if value is not None and value != "":
+                settings[field] = value
+                break
+    known = {variable_of(field) for field in fields}
+    unknown = sorted(name for name in {*environment, *from_file} if name.startswith("KPP_") and name not in known)
+    return _check(settings, unknown)
+
+
+def _check(settings: dict[str, Any], unknown: list[str]) -> Config:
+    faults = [f"{name} is no setting of kpp" for name in unknown]
+    config: Config | None = None
+    try:
+        config = Config(**settings)
+    except ValidationError as error:
+        faults += _describe(error)
+    if config is None or faults:
+        raise ConfigError("; ".join(faults), where="configuration", mend="see `kpp collect --help` for all settings")
+    return config
+
+
+def _describe(error: ValidationError) -> list[str]:
+    """One text per faulty setting, however many of its parts are wrong."""
+    texts: dict[str, str] = {}
+    for fault in error.errors():
+        message = fault["msg"].removeprefix("Value error, ")
+        if not fault["loc"]:
+            texts[message] = message
+            continue
+        field = str(fault["loc"][0])
+        held = fault["input"] if len(fault["loc"]) == 1 else f"… {fault['input']} …"
+        texts.setdefault(field, f"{variable_of(field)} is {held!r}: {message}")
+    return list(texts.values())
