@@ -1,12 +1,22 @@
 """The settings of a campaign: options over environment over `.env` over defaults, checked all at once."""
 
 import dataclasses
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.dataclasses import dataclass
 
 from kpp.errors import ConfigError
@@ -23,11 +33,15 @@ def parse_user_counts(text: object) -> object:
     """
     if not isinstance(text, str):
         return text
-    if ":" not in text:
-        return tuple(int(part) for part in text.split(","))
-    start, end, step = (int(part) for part in text.split(":"))
+    try:
+        numbers = [int(part) for part in text.replace(",", ":").split(":")]
+        if ":" not in text:
+            return tuple(numbers)
+        start, end, step = numbers
+    except ValueError:
+        raise ValueError("a list of whole numbers like 10,20,50, or start:end:step like 10:100:10") from None
     if step <= 0 or end < start:
-        raise ValueError("a range is start:end:step, with end >= start and step > 0")
+        raise ValueError("a range start:end:step needs end >= start and step > 0")
     return tuple(range(start, end + 1, step))
 
 
@@ -46,11 +60,15 @@ def _check_name(text: str) -> str:
     return text
 
 
+logger = logging.getLogger(__name__)
+
 Url = Annotated[str, AfterValidator(_check_url)]
 Name = Annotated[str, AfterValidator(_check_name)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_names)]
 UserCounts = Annotated[
-    tuple[Annotated[int, Field(ge=1, le=1_000_000)], ...], BeforeValidator(parse_user_counts), Field(min_length=1)
+    tuple[Annotated[int, Field(ge=1, le=1_000_000)], ...],
+    BeforeValidator(parse_user_counts),
+    Field(min_length=1),
 ]
 LabelKey = Annotated[str, Field(pattern=r"^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$")]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -70,31 +88,37 @@ class Config:
     entry_service: Name = "frontend"
     user_counts: UserCounts = (10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
     spawn_rate: Annotated[int, Field(ge=1)] = 10  # users started per second: the variable RATE
-    measured_seconds: Seconds = 600.0
-    sampling_interval_seconds: Seconds = 60.0
-    warmup_seconds: Seconds = 60.0
-    cooldown_seconds: SecondsOrNone = 180.0
     rate_window_seconds: Annotated[int, Field(ge=1)] = 60
-    evaluation_lag_seconds: SecondsOrNone = 30.0  # cAdvisor's samples arrive up to 15 s late, scrapes as much
+    warmup_seconds: Seconds = 60.0
+    sampling_interval_seconds: Seconds = 60.0
+    measured_seconds: Seconds = 600.0
+    cooldown_seconds: SecondsOrNone = 180.0
+    evaluation_lag_seconds: SecondsOrNone = 30.0  # cAdvisor's samples are up to 15 s old, and so are scrapes
     request_timeout_seconds: Seconds = 10.0
     rollout_timeout_seconds: Seconds = 600.0
     output_directory: Path = Path("dataset")
 
-    @model_validator(mode="after")
-    def _check_phases(self) -> Self:
-        if self.warmup_seconds < self.rate_window_seconds:
+    @field_validator("warmup_seconds")
+    @classmethod
+    def _fills_the_rate_window(cls, warmup_seconds: float, info: ValidationInfo) -> float:
+        rate_window_seconds = info.data.get("rate_window_seconds", 0)
+        if warmup_seconds < rate_window_seconds:
             raise ValueError(
-                f"{variable_of('warmup_seconds')} ({self.warmup_seconds:g} s) must be at least "
-                f"{variable_of('rate_window_seconds')} ({self.rate_window_seconds} s): "
-                "else the first samples reach back into the time before the load was steady"
+                f"at least {variable_of('rate_window_seconds')} ({rate_window_seconds} s), "
+                "else the first samples reach back to before the load was steady"
             )
-        if self.measured_seconds < self.sampling_interval_seconds:
+        return warmup_seconds
+
+    @field_validator("measured_seconds")
+    @classmethod
+    def _holds_a_sample(cls, measured_seconds: float, info: ValidationInfo) -> float:
+        interval_seconds = info.data.get("sampling_interval_seconds", 0)
+        if measured_seconds < interval_seconds:
             raise ValueError(
-                f"{variable_of('measured_seconds')} ({self.measured_seconds:g} s) must be at least "
-                f"{variable_of('sampling_interval_seconds')} ({self.sampling_interval_seconds:g} s): "
+                f"at least {variable_of('sampling_interval_seconds')} ({interval_seconds:g} s), "
                 "else an experiment has no sample"
             )
-        return self
+        return measured_seconds
 
     @property
     def samples_per_experiment(self) -> int:
@@ -111,40 +135,46 @@ def variable_of(field: str) -> str:
     return "PROMETHEUS_URL" if field == "prometheus_url" else f"KPP_{field.upper()}"
 
 
-def read_config(options: Mapping[str, object], environment: Mapping[str, str], env_file: Path | None) -> Config:
+def read_config(
+    options: Mapping[str, object], environment: Mapping[str, str], env_file: Path | None
+) -> Config:
     """Merge the settings and check them all.
 
     Args:
         options: field name to value; None means not given.
         environment: the process's environment.
-        env_file: a `.env` file; None, or one that does not exist, is no file.
+        env_file: a `.env` file that exists, or None.
 
     Raises:
         ConfigError: one line for all faults, each with the variable, what it held and what is allowed.
     """
-    fields = [field.name for field in dataclasses.fields(Config)]
+    variables = {variable_of(field.name): field.name for field in dataclasses.fields(Config)}
     from_file = dotenv_values(env_file) if env_file is not None else {}
     settings: dict[str, Any] = {}
-    for field in fields:
-        variable = variable_of(field)
+    for variable, field in variables.items():
         for value in (options.get(field), environment.get(variable), from_file.get(variable)):
-            if value is not None and value != "":
+            if value not in (None, ""):
                 settings[field] = value
                 break
-    known = {variable_of(field) for field in fields}
-    unknown = sorted(name for name in {*environment, *from_file} if name.startswith("KPP_") and name not in known)
-    return _check(settings, unknown)
+    for name in _strangers(environment, variables):
+        logger.warning("The environment variable %s is no setting of kpp and has no effect.", name)
+    faults = [f"{name} in {env_file} is no setting of kpp" for name in _strangers(from_file, variables)]
+    return _check(settings, faults)
 
 
-def _check(settings: dict[str, Any], unknown: list[str]) -> Config:
-    faults = [f"{name} is no setting of kpp" for name in unknown]
-    config: Config | None = None
+def _strangers(given: Iterable[str], variables: Iterable[str]) -> list[str]:
+    return sorted(name for name in given if name.startswith("KPP_") and name not in variables)
+
+
+def _check(settings: dict[str, Any], faults: list[str]) -> Config:
     try:
         config = Config(**settings)
     except ValidationError as error:
-        faults += _describe(error)
-    if config is None or faults:
-        raise ConfigError("; ".join(faults), where="configuration", mend="see `kpp collect --help` for all settings")
+        faults = [*faults, *_describe(error)]
+    if faults:
+        raise ConfigError(
+            "; ".join(faults), where="configuration", mend="see `kpp collect --help` for all settings"
+        )
     return config
 
 
@@ -152,11 +182,8 @@ def _describe(error: ValidationError) -> list[str]:
     """One text per faulty setting, however many of its parts are wrong."""
     texts: dict[str, str] = {}
     for fault in error.errors():
-        message = fault["msg"].removeprefix("Value error, ")
-        if not fault["loc"]:
-            texts[message] = message
-            continue
-        field = str(fault["loc"][0])
-        held = fault["input"] if len(fault["loc"]) == 1 else f"… {fault['input']} …"
-        texts.setdefault(field, f"{variable_of(field)} is {held!r}: {message}")
+        field, *part = fault["loc"]
+        held = f"… {fault['input']} …" if part else fault["input"]
+        message = fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        texts.setdefault(str(field), f"{variable_of(str(field))} is {held!r}: {message}")
     return list(texts.values())

@@ -1,0 +1,61 @@
+"""What a campaign is going to do and how long it takes, before anything is touched."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kpp.collector.config import Config
+
+
+class Phase(StrEnum):
+    """The phases of an experiment, in their order; only the samples of `MEASURING` are kept."""
+
+    STARTING = "starting"
+    WARMUP = "warm-up"
+    MEASURING = "measuring"
+    COOLDOWN = "cooldown"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One load level, held for a while. All durations are in seconds."""
+
+    number: int  # from 1
+    user_count: int
+    warmup_seconds: float  # the time in which the users start, then the configured warm-up
+    measured_seconds: float  # whole sampling intervals, then the lag after which the last can be evaluated
+    cooldown_seconds: float  # 0 after the last experiment
+
+    @property
+    def total_seconds(self) -> float:
+        """The whole experiment, without the roll-out of the load generator, whose length is not known."""
+        return self.warmup_seconds + self.measured_seconds + self.cooldown_seconds
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All experiments of a campaign, in their order."""
+
+    experiments: tuple[Experiment, ...]
+
+    @property
+    def total_seconds(self) -> float:
+        """The whole campaign, without roll-outs."""
+        return sum(experiment.total_seconds for experiment in self.experiments)
+
+
+def plan_campaign(config: Config) -> Plan:
+    """One experiment per user count, with a cooldown between two of them."""
+    last = len(config.user_counts)
+    sampled_seconds = config.samples_per_experiment * config.sampling_interval_seconds
+    return Plan(
+        tuple(
+            Experiment(
+                number=number,
+                user_count=user_count,
+                warmup_seconds=user_count / config.spawn_rate + config.warmup_seconds,
+                measured_seconds=sampled_seconds + config.evaluation_lag_seconds,
+                cooldown_seconds=config.cooldown_seconds if number < last else 0.0,
+            )
+            for number, user_count in enumerate(config.user_counts, start=1)
+        )
+    )

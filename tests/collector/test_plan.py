@@ -1,0 +1,22 @@
+from kpp.collector.config import Config
+from kpp.collector.plan import plan_campaign
+
+
+def test_the_plan_counts_every_phase() -> None:
+    config = Config(
+        user_counts=(10, 25),
+        spawn_rate=10,
+        warmup_seconds=60,
+        sampling_interval_seconds=60,
+        measured_seconds=610,
+        evaluation_lag_seconds=30,
+        cooldown_seconds=180,
+    )
+
+    first, second = plan_campaign(config).experiments
+
+    assert (first.number, first.user_count, second.number, second.user_count) == (1, 10, 2, 25)
+    assert (first.warmup_seconds, second.warmup_seconds) == (61.0, 62.5)
+    assert first.measured_seconds == 10 * 60 + 30  # ten whole intervals fit into 610 s
+    assert (first.cooldown_seconds, second.cooldown_seconds) == (180.0, 0.0)
+    assert plan_campaign(config).total_seconds == 61 + 630 + 180 + 62.5 + 630
