@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from kpp import __version__
+from kpp.cli.collect import collect
 from kpp.errors import Interrupted, KppError
 
 app = typer.Typer(
@@ -43,6 +44,9 @@ def configure(
     )
 
 
+app.command()(collect)
+
+
 def _interrupt(signal_number: int, _frame: FrameType | None) -> NoReturn:
     """Raise once; whatever cleans up after that is not disturbed by further signals."""
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -55,17 +59,30 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    debug = "--debug" in arguments
     try:
         app(args=arguments, prog_name="kpp")
     except KppError as error:
-        _fail(str(error), error.exit_code, debug="--debug" in arguments)
+        _fail(_tell(error), error.exit_code, debug=debug)
     except Exception as error:  # the last resort: a bug is one line too, unless asked for more
         fault = f"a fault in kpp: {type(error).__name__}: {error}; run again with `kpp --debug` and report it"
-        _fail(fault, KppError.exit_code, debug="--debug" in arguments)
+        _fail([fault], KppError.exit_code, debug=debug)
 
 
-def _fail(line: str, exit_code: int, *, debug: bool) -> NoReturn:
+def _tell(error: KppError) -> list[str]:
+    """The error's line, and one for each earlier error that it came on top of and does not quote."""
+    lines = [str(error)]
+    earlier = error.__cause__ or error.__context__
+    while earlier is not None:
+        if isinstance(earlier, KppError) and str(earlier) not in lines[-1]:
+            lines.append(f"before that: {earlier}")
+        earlier = earlier.__cause__ or earlier.__context__
+    return lines
+
+
+def _fail(lines: list[str], exit_code: int, *, debug: bool) -> NoReturn:
     if debug:
         logging.getLogger(__name__).exception("traceback")
-    typer.echo(f"kpp: {line}", err=True)
+    for line in lines:
+        typer.echo(f"kpp: {line}", err=True)
     sys.exit(exit_code)

@@ -1,0 +1,5 @@
+"""`python -m kpp` is `kpp`."""
+
+from kpp.cli.main import main
+
+main()

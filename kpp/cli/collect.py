@@ -1,0 +1,156 @@
+"""`kpp collect`: run a campaign on a live cluster, or show what it would do."""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from kpp.clock import SystemClock
+from kpp.collector.config import Config, read_config, variable_of
+
+if TYPE_CHECKING:
+    from kpp.collector.csv_writer import CsvWriter
+
+CLUSTER, LOAD, SAMPLING, OUTPUT = "Cluster", "Load", "Phases and sampling", "Output"
+
+
+def _setting(field: str, panel: str, text: str, metavar: str | None = None) -> Any:
+    """An option for a field of `Config`, which checks its value; the environment may hold it too."""
+    default = getattr(Config(), field)
+    shown = ",".join(map(str, default)) if isinstance(default, tuple) else f"{default}".removesuffix(".0")
+    return typer.Option(
+        help=text,
+        envvar=variable_of(field),
+        show_default=False if default is None else shown,
+        rich_help_panel=panel,
+        metavar=metavar or "TEXT",
+    )
+
+
+def collect(  # noqa: PLR0913 - each parameter is an option
+    *,
+    prometheus_url: Annotated[
+        str | None, _setting("prometheus_url", CLUSTER, "Where Prometheus answers.", "URL")
+    ] = None,
+    kube_context: Annotated[
+        str | None,
+        _setting("kube_context", CLUSTER, "Context of the kubeconfig; else its current one."),
+    ] = None,
+    namespace: Annotated[str | None, _setting("namespace", CLUSTER, "Namespace of the application.")] = None,
+    load_generator: Annotated[
+        str | None,
+        _setting("load_generator", CLUSTER, "Deployment that makes the load."),
+    ] = None,
+    label_key: Annotated[
+        str | None, _setting("label_key", CLUSTER, "Label of the Deployments that holds the service's name.")
+    ] = None,
+    excluded_services: Annotated[
+        str | None, _setting("excluded_services", CLUSTER, "Services to leave out, with commas.", "NAMES")
+    ] = None,
+    entry_service: Annotated[
+        str | None, _setting("entry_service", CLUSTER, "Service that the users call; shown while measuring.")
+    ] = None,
+    user_counts: Annotated[
+        str | None,
+        _setting(
+            "user_counts",
+            LOAD,
+            "Loads to run: 10,20,50, or 10:90:20 (start, end, step).",
+            "USERS",
+        ),
+    ] = None,
+    spawn_rate: Annotated[
+        str | None, _setting("spawn_rate", LOAD, "Users started per second, the variable RATE.", "N")
+    ] = None,
+    rate_window_seconds: Annotated[
+        str | None, _setting("rate_window_seconds", SAMPLING, "Range of rate() in the queries.", "S")
+    ] = None,
+    warmup_seconds: Annotated[
+        str | None, _setting("warmup_seconds", SAMPLING, "Wait at full load before sampling.", "S")
+    ] = None,
+    sampling_interval_seconds: Annotated[
+        str | None, _setting("sampling_interval_seconds", SAMPLING, "Time between two samples.", "S")
+    ] = None,
+    measured_seconds: Annotated[
+        str | None, _setting("measured_seconds", SAMPLING, "How long an experiment is sampled.", "S")
+    ] = None,
+    cooldown_seconds: Annotated[
+        str | None, _setting("cooldown_seconds", SAMPLING, "Rest without load between experiments.", "S")
+    ] = None,
+    evaluation_lag_seconds: Annotated[
+        str | None,
+        _setting("evaluation_lag_seconds", SAMPLING, "How far in the past queries are evaluated.", "S"),
+    ] = None,
+    request_timeout_seconds: Annotated[
+        str | None, _setting("request_timeout_seconds", CLUSTER, "Time-out of one request.", "S")
+    ] = None,
+    rollout_timeout_seconds: Annotated[
+        str | None, _setting("rollout_timeout_seconds", CLUSTER, "Time-out of one roll-out.", "S")
+    ] = None,
+    output_directory: Annotated[
+        str | None, _setting("output_directory", OUTPUT, "Folder for the campaign's files.", "DIR")
+    ] = None,
+    env_file: Annotated[
+        Path | None, typer.Option(help="Read settings from this file; if not given, from .env.", exists=True)
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Show plan and patches; touch nothing.", rich_help_panel=OUTPUT),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON.", rich_help_panel=OUTPUT)
+    ] = False,
+) -> None:
+    """Run a campaign: one experiment per load, every service measured, the cluster left as it was found.
+
+    Each setting may also stand in the environment or in a .env file, under the name in brackets.
+    """
+    # every parameter that is named like a field of Config is a setting
+    given = {field: value for field, value in locals().items() if field in Config.__dataclass_fields__}
+    config = read_config(given, os.environ, env_file or _default_env_file())
+    if dry_run:
+        from kpp.cli.campaign_plan import show_plan
+
+        show_plan(config, SystemClock(), as_json=as_json)
+    else:
+        _run(config, as_json=as_json)
+
+
+def _default_env_file() -> Path | None:
+    path = Path(".env")
+    return path if path.is_file() else None
+
+
+def _run(config: Config, *, as_json: bool) -> None:
+    from kpp.cli.campaign_progress import CampaignProgress
+    from kpp.collector.collector import run_campaign
+    from kpp.collector.kubernetes_client import KubernetesClient
+    from kpp.collector.prometheus_client import PrometheusClient
+
+    clock = SystemClock()
+    progress = CampaignProgress(Console(stderr=True, highlight=False), clock, config.entry_service)
+    try:
+        with KubernetesClient(config, clock) as cluster, PrometheusClient(config, clock) as prometheus:
+            run_campaign(config, cluster, prometheus, clock, progress)
+    finally:
+        progress.stop()
+        if progress.files is not None:
+            _show_files(progress.files, progress.row_count, as_json=as_json)
+
+
+def _show_files(files: "CsvWriter", row_count: int, *, as_json: bool) -> None:
+    from kpp.collector.manifest import manifest_path
+
+    manifest = manifest_path(files.path)
+    if row_count == 0:
+        typer.echo("Nothing was collected.", err=True)
+    elif as_json:
+        paths = {"measurements": str(files.path), "calls": str(files.calls_path), "manifest": str(manifest)}
+        typer.echo(json.dumps({**paths, "rows": row_count}, indent=2))
+    else:
+        typer.echo(f"Collected {row_count} rows in {files.path}")
+        typer.echo(f"  who calls whom        {files.calls_path}")
+        typer.echo(f"  settings and cluster  {manifest}")

@@ -1,0 +1,161 @@
+"""The calls of the Kubernetes API that kpp makes, each with a time-out, retries and its errors translated.
+
+Objects are handed on as the JSON that the API sent. The client's own models would lose what a newer server
+knows and they do not, and a value that was lost could not be put back.
+"""
+
+import copy
+import json
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import urllib3
+from kubernetes.client import ApiClient, AppsV1Api, Configuration, CoreV1Api
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
+from urllib3.exceptions import HTTPError
+
+from kpp import __version__
+from kpp.clock import Clock
+from kpp.collector.config import Config
+from kpp.collector.kubernetes_errors import Call, translate
+from kpp.collector.retries import with_retries
+from kpp.errors import KubernetesError
+
+logger = logging.getLogger(__name__)
+
+PAGE_SIZE = 500  # objects per list call, as kubectl asks for
+
+KubernetesObject = Mapping[str, Any]  # as JSON; the API leaves fields out that are zero, false or empty
+Answer = TypeVar("Answer")
+
+
+class KubernetesApi:
+    """One namespace of a cluster.
+
+    Raises:
+        KubernetesError: by every method, when the API cannot be reached or refuses.
+    """
+
+    def __init__(self, config: Config, clock: Clock, api_client: ApiClient | None = None) -> None:
+        self._client = _with_one_layer_of_retries(api_client or connect(config.kube_context))
+        self._apps = AppsV1Api(self._client)
+        self._core = CoreV1Api(self._client)
+        self._clock = clock
+        self._namespace = config.namespace
+        seconds = config.request_timeout_seconds
+        timeout = (seconds, seconds)  # connect and read; a lone float is ignored by version 33 of the client
+        self._options = {"_request_timeout": timeout, "_preload_content": False}
+
+    @property
+    def server(self) -> str:
+        """The server's address."""
+        return str(self._client.configuration.host)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.rest_client.pool_manager.clear()
+        self._client.close()
+
+    def read_deployment(self, name: str) -> KubernetesObject:
+        """One Deployment."""
+        call = Call("get", "deployments", self._namespace, name)
+        read = self._apps.read_namespaced_deployment
+        return self._call(call, lambda: self._ask(read, name, self._namespace))
+
+    def patch_deployment(self, name: str, patch: dict[str, Any]) -> None:
+        """Send a strategic-merge patch; what it sets is absolute, so that it can be sent again."""
+        call = Call("patch", "deployments", self._namespace, name)
+        send = self._apps.patch_namespaced_deployment
+        self._call(call, lambda: self._ask(send, name, self._namespace, patch, field_manager="kpp"))
+
+    def list_deployments(self) -> list[KubernetesObject]:
+        """All Deployments."""
+        return self._list("deployments", self._apps.list_namespaced_deployment)
+
+    def list_replica_sets(self) -> list[KubernetesObject]:
+        """All ReplicaSets, those of past revisions too."""
+        return self._list("replicasets", self._apps.list_namespaced_replica_set)
+
+    def list_pods(self, label_selector: str | None = None) -> list[KubernetesObject]:
+        """The pods with these labels, terminating ones too."""
+        return self._list("pods", self._core.list_namespaced_pod, label_selector=label_selector)
+
+    def list_nodes(self) -> list[KubernetesObject]:
+        """All nodes of the cluster: the one call that needs more than a namespaced role."""
+        return self._call(Call("list", "nodes"), lambda: self._read_pages(self._core.list_node))
+
+    def _list(self, resource: str, list_page: Callable[..., Any], **selectors: Any) -> list[KubernetesObject]:
+        return self._call(
+            Call("list", resource, self._namespace),
+            lambda: self._read_pages(list_page, self._namespace, **selectors),
+        )
+
+    def _read_pages(
+        self, list_page: Callable[..., Any], *where: str, **selectors: Any
+    ) -> list[KubernetesObject]:
+        items: list[KubernetesObject] = []
+        token: str | None = None
+        while True:
+            page = self._ask(list_page, *where, limit=PAGE_SIZE, _continue=token, **selectors)
+            items += page.get("items") or []  # Go may write null for an empty list
+            token = page["metadata"].get("continue")
+            if not token:
+                return items
+
+    def _ask(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> KubernetesObject:
+        answer = json.loads(method(*arguments, **options, **self._options).data)
+        if not isinstance(answer, dict) or not isinstance(answer.get("metadata"), dict):
+            raise ValueError(f"no Kubernetes object: {answer!r}")
+        return answer
+
+    def _call(self, call: Call, function: Callable[[], Answer]) -> Answer:
+        try:
+            return with_retries(function, clock=self._clock, doing=f"Kubernetes: {call}")
+        except (ApiException, HTTPError, ValueError) as error:  # ValueError: the answer is no object in JSON
+            raise translate(error, call, self.server) from error
+
+
+def connect(context: str | None) -> ApiClient:
+    """Take the credentials from the kubeconfig, else those of the pod that kpp runs in.
+
+    Args:
+        context: a context of the kubeconfig; None is its current one.
+
+    Raises:
+        KubernetesError: there is no usable kubeconfig, and this is no pod.
+    """
+    configuration = Configuration()
+    try:
+        load_kube_config(context=context, client_configuration=configuration)
+    except Exception as error:  # a malformed file breaks the loader in many ways
+        if context is None and _load_pod_credentials(configuration):
+            logger.info("no usable kubeconfig (%s): taking the pod's service account", error)
+        else:
+            reason = str(error) if isinstance(error, ConfigException) else f"{type(error).__name__}: {error}"
+            raise KubernetesError(
+                f"{'' if context is None else f'context {context}: '}{' '.join(reason.split())}",
+                where="kubeconfig",
+                mend="set KUBECONFIG to a file that `kubectl config get-contexts` can read, "
+                "and KPP_KUBE_CONTEXT to one of its contexts",
+            ) from error
+    return ApiClient(configuration)
+
+
+def _load_pod_credentials(configuration: Configuration) -> bool:
+    try:
+        load_incluster_config(client_configuration=configuration)
+    except ConfigException:
+        return False
+    return True
+
+
+def _with_one_layer_of_retries(api_client: ApiClient) -> ApiClient:
+    """The same client without urllib3's retries: they would multiply with ours and sleep past the clock."""
+    configuration = copy.copy(api_client.configuration)
+    configuration.retries = urllib3.Retry(0)
+    client = ApiClient(configuration, cookie=api_client.cookie)
+    client.default_headers.update(api_client.default_headers)
+    client.user_agent = f"kpp/{__version__}"
+    return client

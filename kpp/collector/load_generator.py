@@ -1,0 +1,155 @@
+"""The load generator's Deployment as plain JSON: what it was found with, and the patches that change it.
+
+All patches are strategic-merge patches: `containers` and `env` merge by name, so that what a patch does not
+name stays, and null or `$patch: delete` removes.
+"""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kpp.errors import KubernetesError
+
+USERS, RATE = "USERS", "RATE"  # locust's number of users, and how many of them start per second
+
+Patch = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """An environment variable of a container."""
+
+    name: str
+    entry: Mapping[str, Any] | None  # its item of `env` as found; None: absent
+
+    def __str__(self) -> str:
+        if self.entry is None:
+            return f"{self.name} absent"
+        if "valueFrom" in self.entry:
+            return f"{self.name} from {self.entry['valueFrom']}"
+        return f"{self.name}={self.entry.get('value', '')}"
+
+
+@dataclass(frozen=True)
+class LoadState:
+    """What a campaign changes of the load generator, as it was found."""
+
+    replicas: int
+    container: str  # the one that has USERS
+    variables: tuple[Variable, ...]  # USERS and RATE as the container orders them, one that is absent last
+
+    def __str__(self) -> str:
+        return (
+            f"replicas {self.replicas}, {', '.join(map(str, self.variables))} in container {self.container}"
+        )
+
+
+def find_load(deployment: Mapping[str, Any]) -> LoadState:
+    """Find the container that has USERS, and what it is told.
+
+    Args:
+        deployment: a Deployment as the API gives it, in JSON.
+
+    Raises:
+        KubernetesError: no container, or more than one, has USERS; or a value could not be put back later.
+    """
+    spec = deployment["spec"]
+    containers: Sequence[Mapping[str, Any]] = spec["template"]["spec"]["containers"]
+    with_users = [container for container in containers if _entries(container, USERS)]
+    if len(with_users) != 1:
+        names = ", ".join(container["name"] for container in containers)
+        raise KubernetesError(
+            f"{'more than one' if with_users else 'no'} container of {names} has the variable {USERS}",
+            where=f"Deployment {deployment['metadata']['name']}",
+            mend=f"name in KPP_LOAD_GENERATOR the Deployment with {USERS} in the env of one container",
+        )
+    container = with_users[0]
+    return LoadState(spec.get("replicas", 1), container["name"], _find_variables(deployment, container))
+
+
+def load_patch(state: LoadState, user_count: int, spawn_rate: int) -> Patch:
+    """Set both variables, and nothing else.
+
+    >>> users = Variable("USERS", {"name": "USERS", "value": "10"})
+    >>> state = LoadState(1, "main", (users, Variable("RATE", None)))
+    >>> load_patch(state, 50, 5)["spec"]["template"]["spec"]["containers"][0]["env"]
+    [{'name': 'USERS', 'value': '50'}, {'name': 'RATE', 'value': '5'}]
+    """
+    values = {USERS: str(user_count), RATE: str(spawn_rate)}
+    entries: list[dict[str, Any]] = []
+    for variable in state.variables:
+        entry: dict[str, Any] = {"name": variable.name, "value": values[variable.name]}
+        if variable.entry is not None and "valueFrom" in variable.entry:
+            entry["valueFrom"] = None  # the API refuses a variable that has both
+        entries.append(entry)
+    return _patch_variables(state.container, entries)
+
+
+def replicas_patch(replicas: int) -> Patch:
+    """Scale, and change nothing else."""
+    return {"spec": {"replicas": replicas}}
+
+
+def restore_patch(state: LoadState) -> Patch:
+    """Put replicas and both variables back, whatever they hold by then.
+
+    >>> users = Variable("USERS", {"name": "USERS", "value": "10"})
+    >>> state = LoadState(1, "main", (users, Variable("RATE", None)))
+    >>> restore_patch(state)["spec"]["template"]["spec"]["containers"][0]["env"]
+    [{'name': 'USERS', 'value': '10', 'valueFrom': None}, {'name': 'RATE', '$patch': 'delete'}]
+    """
+    entries = [
+        {"name": variable.name, "$patch": "delete"}
+        if variable.entry is None
+        else {"name": variable.name, "value": None, "valueFrom": None, **variable.entry}
+        for variable in state.variables
+    ]
+    patch = _patch_variables(state.container, entries)
+    patch["spec"]["replicas"] = state.replicas
+    return patch
+
+
+def kubectl_patch_command(name: str, namespace: str, context: str | None, patch_json: str) -> str:
+    """The command that sends a patch by hand, quoted for a shell.
+
+    >>> kubectl_patch_command("load", "shop", None, '{"spec": {"replicas": 1}}')
+    'kubectl patch deployment load --namespace shop --type strategic --patch \\'{"spec": {"replicas": 1}}\\''
+    """
+    command = ["kubectl", "patch", "deployment", name, "--namespace", namespace]
+    command += ["--context", context] if context else []
+    return shlex.join([*command, "--type", "strategic", "--patch", patch_json])
+
+
+def _find_variables(deployment: Mapping[str, Any], container: Mapping[str, Any]) -> tuple[Variable, ...]:
+    present: list[Variable] = []
+    for entry in container["env"]:  # in this order: a patch in another one would reorder the container's env
+        if entry["name"] in (USERS, RATE):
+            present.append(Variable(entry["name"], entry))
+            _check_restorable(deployment, container, entry)
+    absent = [Variable(name, None) for name in (USERS, RATE) if not _entries(container, name)]
+    return (*present, *absent)
+
+
+def _check_restorable(
+    deployment: Mapping[str, Any], container: Mapping[str, Any], entry: Mapping[str, Any]
+) -> None:
+    fault = None
+    if len(_entries(container, entry["name"])) > 1:
+        fault = "is there more than once"
+    elif "valueFrom" in entry and not entry["valueFrom"]:
+        fault = "has a source that the installed package kubernetes is too old to know"
+    if fault:
+        raise KubernetesError(
+            f"{entry['name']} of container {container['name']} {fault}: it could not be put back",
+            where=f"Deployment {deployment['metadata']['name']}",
+            mend="give it once, with a plain value",
+        )
+
+
+def _entries(container: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    return [entry for entry in container.get("env", []) if entry["name"] == name]
+
+
+def _patch_variables(container: str, entries: list[dict[str, Any]]) -> Patch:
+    return {"spec": {"template": {"spec": {"containers": [{"name": container, "env": entries}]}}}}

@@ -1,0 +1,136 @@
+"""What is measured of a service in one tick, and how it follows from the answers of Prometheus; no calls."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kpp.collector.prometheus_answer import Sample
+from kpp.collector.services import SIDECAR
+
+WORKLOAD = "destination_workload"
+
+
+class CpuSource(StrEnum):
+    """What the container runtime labels, and so where CPU usage is read."""
+
+    CONTAINERS = "containers"
+    PODS = "pods"  # application and sidecar cannot be told apart
+
+
+@dataclass(frozen=True)
+class Signals:
+    """One service over one rate window; None is not measured, and never 0."""
+
+    response_time_seconds: float | None  # mean
+    throughput_rps: float | None
+    cpu_cores: float | None  # all replicas together, without the sidecars; with `CpuSource.PODS`, with them
+    sidecar_cpu_cores: float | None  # all replicas together
+    throttled: float | None  # share of the application's CFS periods, 0 to 1; None without a CPU limit
+    error_rate_rps: float | None
+    response_time_p95_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Call:
+    """How many requests a caller makes to a callee per request that it serves."""
+
+    caller: str
+    callee: str
+    calls: float
+
+
+@dataclass(frozen=True)
+class RequestAnswers:
+    """What Istio says, by workload; only finite values."""
+
+    throughput: Mapping[str, float]
+    response_time: Mapping[str, float]
+    response_time_p95: Mapping[str, float]
+    error_rate: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class CpuAnswers:
+    """What cAdvisor says, by pod and container (empty with `CpuSource.PODS`); only finite values."""
+
+    cores: Mapping[tuple[str, str], float]
+    throttled_periods: Mapping[tuple[str, str], float]
+    periods: Mapping[tuple[str, str], float]
+
+
+def by_workload(samples: Iterable[Sample]) -> dict[str, float]:
+    """Values by `destination_workload`; without NaN (nothing was served) and infinities."""
+    return {labels.get(WORKLOAD, ""): value for labels, value in _finite(samples)}
+
+
+def by_container(samples: Iterable[Sample]) -> dict[tuple[str, str], float]:
+    """Values by (pod, container); without NaN and infinities."""
+    return {(labels.get("pod", ""), labels.get("container", "")): value for labels, value in _finite(samples)}
+
+
+def join_signals(workload: str, pods: frozenset[str], requests: RequestAnswers, cpu: CpuAnswers) -> Signals:
+    """Put together what was measured of one service, which `pods` run."""
+    throughput_rps = requests.throughput.get(workload)
+    return Signals(
+        response_time_seconds=requests.response_time.get(workload),
+        throughput_rps=throughput_rps,
+        cpu_cores=_sum_cores(cpu.cores, pods, of_sidecar=False),
+        sidecar_cpu_cores=_sum_cores(cpu.cores, pods, of_sidecar=True),
+        throttled=_share_throttled(cpu, pods),
+        # Istio has no series of failures before the first one: with traffic, that is a true zero
+        error_rate_rps=requests.error_rate.get(workload, 0.0 if throughput_rps else None),
+        response_time_p95_seconds=requests.response_time_p95.get(workload),
+    )
+
+
+def _sum_cores(
+    cores: Mapping[tuple[str, str], float], pods: frozenset[str], *, of_sidecar: bool
+) -> float | None:
+    """The cores of all `pods` together; None when one of them has no series, as the sum would be too low.
+
+    So it is for a minute after a pod was started: a rate needs two samples. A pod counts as measured with its
+    first container of the kind, because init containers come and go and would make a service look incomplete.
+    """
+    measured = [
+        (pod, value)
+        for (pod, container), value in cores.items()
+        if pod in pods and (container == SIDECAR) == of_sidecar
+    ]
+    if not pods or {pod for pod, _ in measured} != pods:
+        return None
+    return math.fsum(value for _, value in measured)
+
+
+def _share_throttled(cpu: CpuAnswers, pods: frozenset[str]) -> float | None:
+    """Throttled periods in all periods, over the pods that have them: unlike a sum, a share bears a gap."""
+    limited = [
+        key for key in cpu.periods if key in cpu.throttled_periods and key[0] in pods and key[1] != SIDECAR
+    ]
+    periods = math.fsum(cpu.periods[key] for key in limited)
+    return math.fsum(cpu.throttled_periods[key] for key in limited) / periods if periods > 0 else None
+
+
+def calls_per_request(
+    samples: Iterable[Sample], served: Mapping[str, float], service_of: Mapping[str, str]
+) -> tuple[Call, ...]:
+    """Divide what each caller asked of each callee by what the caller served itself.
+
+    Args:
+        samples: requests by `source_workload` and `destination_workload`.
+        served: requests served, by workload, over the same time.
+        service_of: workload to service; others are no callers and no callees.
+
+    Returns:
+        The calls, by caller and callee; without callers that served nothing and pairs without a call.
+    """
+    calls = []
+    for labels, count in _finite(samples):
+        caller, callee = labels.get("source_workload", ""), labels.get(WORKLOAD, "")
+        if caller in service_of and callee in service_of and served.get(caller, 0.0) > 0 and count > 0:
+            calls.append(Call(service_of[caller], service_of[callee], count / served[caller]))
+    return tuple(sorted(calls, key=lambda call: (call.caller, call.callee)))
+
+
+def _finite(samples: Iterable[Sample]) -> Iterator[tuple[dict[str, str], float]]:
+    return ((sample.metric, sample.value[1]) for sample in samples if math.isfinite(sample.value[1]))

@@ -1,0 +1,215 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.collector.boutique_load import SERVICES
+from tests.collector.fake_kubernetes import FakeKubernetes
+from tests.collector.fake_prometheus import FakePrometheus
+
+KPP = [sys.executable, "-m", "kpp"]
+QUICK = {  # a campaign of some seconds
+    "KPP_USER_COUNTS": "20",
+    "KPP_SPAWN_RATE": "100",
+    "KPP_RATE_WINDOW_SECONDS": "1",
+    "KPP_WARMUP_SECONDS": "1",
+    "KPP_SAMPLING_INTERVAL_SECONDS": "1",
+    "KPP_MEASURED_SECONDS": "2",
+    "KPP_COOLDOWN_SECONDS": "0",
+    "KPP_EVALUATION_LAG_SECONDS": "0",
+}
+
+
+@dataclass
+class World:
+    """Both servers, and an environment in which `kpp` finds them."""
+
+    kubernetes: FakeKubernetes
+    prometheus: FakePrometheus
+    folder: Path
+    environment: dict[str, str]
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [*KPP, *arguments],
+            env=self.environment,
+            cwd=self.folder,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        with self.start(*arguments) as process:
+            out, err = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with FakeKubernetes(polls_per_step=0) as kubernetes, FakePrometheus() as prometheus:
+        prometheus.pods = {
+            pod["metadata"]["name"]: service
+            for service in SERVICES
+            for pod in kubernetes.cluster.pods_of(service)
+        }
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("KPP_")},
+            **QUICK,
+            "PROMETHEUS_URL": prometheus.url,
+            "KUBECONFIG": str(kubernetes.write_kubeconfig(tmp_path / "kubeconfig")),
+            "COLUMNS": "80",
+        }
+        yield World(kubernetes, prometheus, tmp_path, environment)
+
+
+def load_generator(world: World) -> Any:
+    return world.kubernetes.cluster.specs()["loadgenerator"]
+
+
+def test_a_campaign_reports_its_files_as_json(world: World) -> None:
+    before = load_generator(world)
+
+    result = world.run("collect", "--json")
+
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["rows"] == 2 * len(SERVICES)
+    for kind in ("measurements", "calls", "manifest"):
+        assert (world.folder / report[kind]).is_file()
+    assert load_generator(world) == before
+
+
+def test_phases_are_told_line_by_line_where_there_is_no_terminal(world: World) -> None:
+    result = world.run("collect")
+
+    lines = [line for line in result.stderr.splitlines() if line.startswith("experiment")]
+    assert lines == [f"experiment 1/1 · 20 users · {phase}" for phase in ("starting", "warm-up", "measuring")]
+    assert f"Collected {2 * len(SERVICES)} rows in dataset/performance_results_" in result.stdout
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_leaves_the_cluster_as_it_was_found(world: World, stop: signal.Signals) -> None:
+    before = load_generator(world)
+    world.environment["KPP_MEASURED_SECONDS"] = "600"
+
+    with world.start("collect") as process:
+        wait_for_rows(world.folder / "dataset")
+        assert load_generator(world) != before
+        process.send_signal(stop)
+        out, err = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "interrupted" in err
+    assert "rows in dataset/performance_results_" in out
+    assert load_generator(world) == before
+
+
+def wait_for_rows(folder: Path) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if any(len(path.read_text().splitlines()) > 1 for path in folder.glob("performance_results_*.csv")):
+            return
+        time.sleep(0.1)
+    raise AssertionError("no row was written")
+
+
+def test_a_dry_run_shows_the_plan_and_changes_nothing(world: World) -> None:
+    result = world.run("collect", "--dry-run", "--user-counts", "10,30", "--cooldown-seconds", "180")
+
+    assert result.returncode == 0, result.stderr
+    assert '{"name": "USERS", "value": "30"}' in result.stdout
+    assert "In all 0:03:" in result.stdout
+    assert world.kubernetes.patches == []
+    assert not (world.folder / "dataset").exists()
+    assert max(len(line) for line in result.stdout.splitlines() if not line.startswith("  ")) <= 80
+
+
+def test_a_dry_run_as_json_holds_every_patch(world: World) -> None:
+    result = world.run("collect", "--dry-run", "--json", "--user-counts", "10,30")
+
+    plan = json.loads(result.stdout)
+    assert [experiment["user_count"] for experiment in plan["experiments"]] == [10, 30]
+    assert plan["services"] == sorted(SERVICES)
+    assert set(plan["patches"]) == {
+        "stop the load",
+        "set 10 users",
+        "set 30 users",
+        "start the load",
+        "restore",
+    }
+
+
+def test_options_go_before_the_environment_before_the_file(world: World) -> None:
+    (world.folder / ".env").write_text("KPP_USER_COUNTS=1\nKPP_WARMUP_SECONDS=2\nKPP_NAMESPACE=default\n")
+    del world.environment["KPP_WARMUP_SECONDS"]
+
+    result = world.run("collect", "--dry-run", "--json", "--spawn-rate", "10")
+
+    experiment = json.loads(result.stdout)["experiments"][0]
+    assert experiment["user_count"] == 20  # the environment's
+    assert experiment["warmup_seconds"] == 20 / 10 + 2  # the option's rate, the file's warm-up
+
+
+def test_wrong_settings_are_one_line_and_exit_code_2(world: World) -> None:
+    result = world.run("collect", "--user-counts", "many", "--namespace", "No Name")
+
+    assert result.returncode == 2
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert "KPP_USER_COUNTS is 'many'" in result.stderr
+    assert "KPP_NAMESPACE is 'No Name'" in result.stderr
+
+
+def test_no_cluster_is_exit_code_4(world: World) -> None:
+    world.environment["KUBECONFIG"] = str(world.folder / "missing")
+
+    result = world.run("collect")
+
+    assert result.returncode == 4
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_the_script_of_phase_1_is_the_same_command(world: World) -> None:
+    script = Path(__file__).parents[2] / "kpp" / "collector" / "collector.py"
+
+    result = subprocess.run(
+        [sys.executable, script, "--dry-run", "--json"],
+        env=world.environment,
+        cwd=world.folder,
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert json.loads(result.stdout)["services"] == sorted(SERVICES)
+
+
+def test_collecting_loads_neither_torch_nor_scikit_learn(world: World) -> None:
+    code = (
+        "import sys\nfrom kpp.cli.main import main\n"
+        "try:\n    main(['collect', '--json'])\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'torch', 'sklearn', 'matplotlib'} & set(sys.modules)), file=sys.stderr)"
+    )
+
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env=world.environment,
+        cwd=world.folder,
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert json.loads(result.stdout)["rows"] > 0
+    assert result.stderr.splitlines()[-1] == "[]"
