@@ -124,27 +124,17 @@ def kubectl_patch_command(name: str, namespace: str, context: str | None, patch_
 def _find_variables(deployment: Mapping[str, Any], container: Mapping[str, Any]) -> tuple[Variable, ...]:
     present: list[Variable] = []
     for entry in container["env"]:  # in this order: a patch in another one would reorder the container's env
-        if entry["name"] in (USERS, RATE):
-            present.append(Variable(entry["name"], entry))
-            _check_restorable(deployment, container, entry)
+        name = entry["name"]
+        if name in (USERS, RATE):
+            if len(_entries(container, name)) > 1:
+                raise KubernetesError(
+                    f"container {container['name']} has {name} more than once: it could not be put back",
+                    where=f"Deployment {deployment['metadata']['name']}",
+                    mend="give it once",
+                )
+            present.append(Variable(name, entry))
     absent = [Variable(name, None) for name in (USERS, RATE) if not _entries(container, name)]
     return (*present, *absent)
-
-
-def _check_restorable(
-    deployment: Mapping[str, Any], container: Mapping[str, Any], entry: Mapping[str, Any]
-) -> None:
-    fault = None
-    if len(_entries(container, entry["name"])) > 1:
-        fault = "is there more than once"
-    elif "valueFrom" in entry and not entry["valueFrom"]:
-        fault = "has a source that the installed package kubernetes is too old to know"
-    if fault:
-        raise KubernetesError(
-            f"{entry['name']} of container {container['name']} {fault}: it could not be put back",
-            where=f"Deployment {deployment['metadata']['name']}",
-            mend="give it once, with a plain value",
-        )
 
 
 def _entries(container: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:

@@ -75,8 +75,10 @@ def test_a_variable_that_is_absent_and_one_with_a_source_are_told_apart() -> Non
             [make_container("a", value("USERS", "1")), make_container("b", value("USERS", "1"))],
             "more than one",
         ),
-        ([make_container("main", value("USERS", "1"), value("USERS", "2"))], "is there more than once"),
-        ([make_container("main", {"name": "USERS", "valueFrom": {}})], "too old to know"),
+        (
+            [make_container("main", value("USERS", "1"), value("USERS", "2"))],
+            "container main has USERS more than once",
+        ),
     ],
 )
 def test_what_could_not_be_driven_or_put_back_is_refused(containers: list[Object], fault: str) -> None:

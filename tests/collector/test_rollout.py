@@ -201,6 +201,19 @@ def test_an_evicted_pod_is_not_waited_for(fake: FakeKubernetes) -> None:
     make_watch(fake, ManualClock()).await_rollout()
 
 
+@pytest.mark.parametrize("phase", ["Running", "Failed"])
+def test_a_terminating_pod_is_waited_for_whatever_its_phase_and_the_number_of_pods(
+    fake: FakeKubernetes, phase: str
+) -> None:
+    fake.polls_per_step = 10**9
+    (pod,) = fake.cluster.pods_of(NAME)
+    pod["metadata"]["deletionTimestamp"] = "2026-08-12T10:00:00Z"
+    pod["status"]["phase"] = phase
+
+    with pytest.raises(RolloutError, match="old pods are still there"):
+        make_watch(fake, ManualClock()).await_rollout()
+
+
 def test_a_time_out_says_why_in_one_line(fake: FakeKubernetes) -> None:
     clock = ManualClock()
     fake.cluster.stall(NAME, "ImagePullBackOff", 'Back-off pulling image\n"locust:none"')
