@@ -1,6 +1,13 @@
-"""The table of measurements: the names of its columns, their order and units."""
+"""The table of measurements: the names of its columns, their order and units, and reading it from files."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TIMESTAMP = "Timestamp"  # Unix seconds, UTC
 SERVICE = "Service"
@@ -29,9 +36,45 @@ OPTIONAL_COLUMNS = (
     RESPONSE_TIME_P95,
 )
 
+SOURCE, LINE = "Source", "Line"  # where a row was read: the file, and its line (in Parquet its row) from 1
+REASON = "Reason"  # why a row was left out
+
 CALLER, CALLEE, CALLS = "Caller", "Callee", "Calls"  # Calls: mean calls per request that the caller serves
 
+STEP_SECONDS = 60  # the grid that timestamps are rounded to
+
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Measurements as read: valid, typed, without duplicates, in the order of the files.
+
+    Attributes:
+        frame: the required columns, the optional ones that a file has, and `SOURCE` and `LINE`; numbers are
+            float64, a missing value is NaN. At least one row; each has a timestamp, a service, a user count
+            and one of the targets.
+        left_out: the rows that cannot be used, as `SERVICE` (empty if unknown), `SOURCE`, `LINE`, `REASON`.
+        notes: what reading changed or ignored, one line each, with files and lines.
+    """
+
+    frame: "pd.DataFrame"
+    left_out: "pd.DataFrame"
+    notes: tuple[str, ...] = ()
+
+
+def read_measurements(paths: Sequence[Path]) -> Table:
+    """Read tables of measurements, CSV or (by the suffix `.parquet`) Parquet, as one.
+
+    Timestamps in milliseconds become seconds, identical rows count once, rows that cannot be used are left
+    out; `Table.notes` tells. docs/data.md says what is accepted and what is refused.
+
+    Raises:
+        InputError: a file cannot be read, lacks a column, holds an impossible value, or contradicts another.
+    """
+    from kpp.table.reading import read_table  # late: pandas takes longer to load than `kpp --help` may
+
+    return read_table(paths)
 
 
 def is_dns_label(name: str) -> bool:
