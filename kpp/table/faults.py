@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kpp.errors import InputError
-from kpp.schema import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
+from kpp.table.columns import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 MOST_RANGES = 5  # so many ranges of lines are spelled out

@@ -13,7 +13,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from kpp.errors import InputError
-from kpp.schema import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
+from kpp.table.columns import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 from kpp.table.faults import PARQUET_SUFFIXES, also, check_header, place, shorten
 
 KNOWN_COLUMNS = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)

@@ -7,7 +7,17 @@ import numpy as np
 import pandas as pd
 
 from kpp.errors import InputError
-from kpp.schema import LINE, REASON, SERVICE, SOURCE, STEP_SECONDS, TARGETS, TIMESTAMP, USER_COUNT, Table
+from kpp.table.columns import (
+    LINE,
+    REASON,
+    SERVICE,
+    SOURCE,
+    STEP_SECONDS,
+    TARGETS,
+    TIMESTAMP,
+    USER_COUNT,
+    Table,
+)
 from kpp.table.faults import place
 from kpp.table.files import read_file
 from kpp.table.values import type_columns

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kpp.errors import InputError
-from kpp.schema import (
+from kpp.table.columns import (
     LINE,
     SERVICE,
     SOURCE,
