@@ -1,0 +1,100 @@
+"""`kpp train`: train, score and plot a model per service."""
+
+import json
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from kpp.cli.training_progress import TrainingProgress
+from kpp.errors import InputError
+
+if TYPE_CHECKING:
+    from kpp.predictor.main import TrainingResult
+
+DATASET = Path("dataset")
+
+
+class Device(StrEnum):
+    """Where to compute; `auto` takes a GPU where there is one."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+def train(
+    *,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[CSV]...",
+            help="Tables of measurements; if none is named, those in dataset/.",
+            show_default=False,
+        ),
+    ] = None,
+    models: Annotated[Path, typer.Option(help="Folder for weights and configs.", metavar="DIR")] = Path(
+        "models"
+    ),
+    plots: Annotated[Path, typer.Option(help="Folder for plots.", metavar="DIR")] = Path("plots"),
+    seed: Annotated[int, typer.Option(help="The same seed and data give the same weights.")] = 0,
+    epochs: Annotated[int, typer.Option(min=1, help="Most epochs per service; most stop earlier.")] = 100,
+    device: Annotated[
+        Device,
+        typer.Option(help="Where to compute; auto takes a GPU where there is one. No model here needs one."),
+    ] = Device.CPU,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Train a GRU for every service, score it on minutes that it has not seen, and plot it.
+
+    Prints the table of scores, beside two baselines. A service that cannot be trained is named with the
+    reason, and the others go on.
+    """
+    from kpp.predictor.generate_table import render_table  # late: torch takes seconds to load
+    from kpp.predictor.main import train_all
+    from kpp.predictor.training import TrainingSettings
+
+    tables = files or find_tables(DATASET)
+    settings = TrainingSettings(seed=seed, device=device.value, max_epochs=epochs)
+    progress = TrainingProgress(Console(stderr=True), tables, epochs)
+    try:
+        result = train_all(tables, models, plots, settings, progress)
+        progress.stop()
+        typer.echo(
+            json.dumps(as_data(result, models, plots), indent=2) if as_json else render_table(result.trained)
+        )
+    finally:
+        progress.stop()
+        if progress.done:
+            done = f"{progress.done} of {progress.total} services"
+            typer.echo(f"{done} are trained: models are in {models}, plots in {plots}", err=True)
+
+
+def find_tables(folder: Path) -> Sequence[Path]:
+    """All tables of measurements in a folder; a synthetic one only where nothing was measured.
+
+    Raises:
+        InputError: there are none.
+    """
+    found = sorted(path for path in folder.glob("*.csv") if not path.name.startswith("performance_calls_"))
+    measured = [path for path in found if not path.name.startswith("synthetic_")]
+    if not found:
+        mend = "measure some with `kpp collect`, or name a CSV file"
+        raise InputError("holds no table of measurements", where=str(folder), mend=mend)
+    return measured or found
+
+
+def as_data(result: "TrainingResult", models: Path, plots: Path) -> dict[str, object]:
+    """The result as plain data."""
+    from kpp.predictor.generate_table import summarize
+
+    return {
+        "models": str(models),
+        "plots": str(plots),
+        **summarize(result.trained),
+        "skipped": dict(result.skipped),
+        "notes": list(result.notes),
+    }

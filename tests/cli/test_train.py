@@ -1,0 +1,211 @@
+import inspect
+import io
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner, Result
+
+from kpp.cli.main import app
+from kpp.cli.train import find_tables, train
+from kpp.cli.training_progress import TrainingProgress
+from kpp.errors import InputError
+from kpp.predictor.checkpoints import read_model
+from kpp.predictor.training import DEVICES, TrainingSettings
+from kpp.schema import SERVICE, TARGETS, TIMESTAMP
+from tests.measurements import make_measurements, write_measurements
+from tests.predictor.configs import make_config
+
+KPP = [sys.executable, "-m", "kpp"]
+MAIN = Path(__file__).parents[2] / "kpp" / "predictor" / "main.py"
+
+
+def run(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([*KPP, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Two services that can be trained, and one with too few rows."""
+    rows = make_measurements(("ad", "cart", "frontend"))
+    few = (rows[SERVICE] == "ad") & (rows[TIMESTAMP] > rows[TIMESTAMP].min() + 120)
+    return write_measurements(rows[~few], tmp_path / "rows.csv")
+
+
+def invoke(table: Path, *options: str) -> Result:
+    folders = ["--models", str(table.parent / "models"), "--plots", str(table.parent / "plots")]
+    arguments = ["train", str(table), *folders, "--epochs", "2", *options]
+    return CliRunner().invoke(app, arguments, catch_exceptions=False)
+
+
+def test_it_prints_the_table_and_tells_the_rest_on_stderr(table: Path) -> None:
+    result = invoke(table)
+
+    assert result.exit_code == 0
+    assert "### All targets: RMSE in normalized units" in result.stdout
+    assert "| cart " in result.stdout
+    assert "| ad " not in result.stdout
+    lines = result.stderr.splitlines()
+    assert lines[0] == f"Reading {table}"
+    assert any(line.startswith("frontend: 63 minutes in 3 experiments at 3 user counts") for line in lines)
+    assert any(line.startswith("ad is skipped: ") and "too few" in line for line in lines)
+    assert "[1/2] cart: best after" in result.stderr
+    assert "[2/2] frontend: best after" in result.stderr
+    folders = f"models are in {table.parent / 'models'}, plots in {table.parent / 'plots'}"
+    assert lines[-1] == f"2 of 2 services are trained: {folders}"
+    assert sorted(path.name for path in (table.parent / "plots").iterdir()) == [
+        "cart_predictions.png",
+        "frontend_predictions.png",
+    ]
+
+
+def test_json_on_stdout_is_all_that_a_script_needs(table: Path) -> None:
+    result = json.loads(invoke(table, "--json").stdout)
+
+    assert [each["service"] for each in result["services"]] == ["cart", "frontend"]
+    for target in TARGETS:
+        assert 0 < result["services"][0]["scores"][target]["model"]["mape"] < 10
+        assert result["mean"]["scores"][target]["last_observed"]["rmse"] > 0
+    assert list(result["skipped"]) == ["ad"]
+    assert result["models"] == str(table.parent / "models")
+    assert any(note.startswith("frontend: ") for note in result["notes"])
+
+
+def test_the_table_is_printed_again_by_kpp_table(table: Path) -> None:
+    trained = invoke(table)
+    again = CliRunner().invoke(app, ["table", "--models", str(table.parent / "models")])
+
+    assert again.stdout == trained.stdout
+
+
+def test_a_seed_gives_the_same_weights_again(table: Path) -> None:
+    weights = table.parent / "models" / "gru_cart.pth"
+    found = []
+    for seed in ("3", "3", "4"):
+        invoke(table, "--seed", seed)
+        found.append(weights.read_bytes())
+
+    assert found[0] == found[1] != found[2]
+
+
+def test_the_defaults_are_those_of_the_training() -> None:
+    parameters = inspect.signature(train).parameters
+
+    assert parameters["epochs"].default == TrainingSettings().max_epochs
+    assert parameters["seed"].default == TrainingSettings().seed
+    assert parameters["device"].default.value == TrainingSettings().device
+    assert {device.value for device in type(parameters["device"].default)} == set(DEVICES)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "message"),
+    [
+        (["nowhere.csv"], 3, "nowhere.csv"),
+        (
+            [],
+            3,
+            "dataset: holds no table of measurements; measure some with `kpp collect`, or name a CSV file",
+        ),
+        (["--epochs", "0"], 2, "--epochs"),
+        (["--device", "tpu"], 2, "--device"),
+    ],
+)
+def test_what_cannot_work_is_one_line_and_an_exit_code(
+    tmp_path: Path, arguments: list[str], exit_code: int, message: str
+) -> None:
+    result = run(tmp_path, "train", *arguments)
+
+    assert result.returncode == exit_code
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_tables_of_calls_are_no_tables_of_measurements(tmp_path: Path) -> None:
+    for name in (
+        "performance_results_2.csv",
+        "performance_results_1.csv",
+        "performance_calls_1.csv",
+        "a.txt",
+    ):
+        (tmp_path / name).touch()
+
+    assert [path.name for path in find_tables(tmp_path)] == [
+        "performance_results_1.csv",
+        "performance_results_2.csv",
+    ]
+
+
+def test_a_synthetic_table_is_taken_only_where_nothing_was_measured(tmp_path: Path) -> None:
+    (tmp_path / "synthetic_shop.csv").touch()
+    assert [path.name for path in find_tables(tmp_path)] == ["synthetic_shop.csv"]
+
+    (tmp_path / "measured.csv").touch()
+    assert [path.name for path in find_tables(tmp_path)] == ["measured.csv"]
+
+
+def test_a_folder_without_tables_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "performance_calls_1.csv").touch()
+
+    with pytest.raises(InputError, match="holds no table of measurements"):
+        find_tables(tmp_path)
+
+
+def test_ctrl_c_keeps_the_services_that_are_done(tmp_path: Path) -> None:
+    services = [f"service-{number}" for number in range(40)]
+    write_measurements(make_measurements(services), tmp_path / "rows.csv")
+    command = [*KPP, "train", "rows.csv", "--epochs", "20"]
+
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("[2/40]"):
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+
+    assert process.returncode == 130
+    done = sorted(path.stem.removeprefix("config_") for path in (tmp_path / "models").glob("config_*.json"))
+    assert 2 <= len(done) < 40
+    assert rest.splitlines()[-2:] == [
+        f"{len(done)} of 40 services are trained: models are in models, plots in plots",
+        "kpp: interrupted; run the command again to start over",
+    ]
+    for service in done:
+        assert read_model(tmp_path / "models", service).service == service
+        assert (tmp_path / "plots" / f"{service}_predictions.png").exists()
+    assert len([*(tmp_path / "models").iterdir()]) == 2 * len(done)
+
+
+def test_the_script_is_the_command(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, MAIN, "nowhere.csv"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert result.returncode == 3
+    assert result.stderr.splitlines()[0] == "Reading nowhere.csv"
+
+
+def test_a_terminal_shows_the_service_its_epoch_and_the_time_left() -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=100, color_system=None)
+    progress = TrainingProgress(console, [Path("rows.csv")], max_epochs=50)
+
+    progress.started(["cart", "frontend"], {"ad": "too few rows"}, ["rows.csv: a [note] in brackets"])
+    progress.epoch_done("cart", 1)
+    progress.service_done(make_config("cart"))
+    progress.epoch_done("frontend", 25)
+    progress.stop()
+
+    shown = screen.getvalue()
+    assert "ad is skipped: too few rows" in shown
+    assert "a [note] in brackets" in shown
+    assert "frontend, epoch 25" in shown
+    assert "75%" in shown  # an early stop counts as a whole service: 50 and 25 of 100 epochs
+    assert "[1/2] cart: best after 15 of 30 epochs" in shown
+    assert "0:00" in shown or "-:--" in shown

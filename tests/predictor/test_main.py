@@ -1,0 +1,239 @@
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kpp import __version__
+from kpp.errors import ConfigError, InputError, Interrupted
+from kpp.predictor.checkpoints import read_model
+from kpp.predictor.main import TrainingResult, train_all
+from kpp.predictor.model_config import ModelConfig, read_configs
+from kpp.predictor.training import TrainingSettings
+from kpp.schema import CPU_USAGE, RESPONSE_TIME, SERVICE, TARGETS, THROUGHPUT, TIMESTAMP, USER_COUNT
+from tests.measurements import make_measurements, write_measurements
+
+QUICK = TrainingSettings(max_epochs=2)
+
+
+class Listener:
+    """Writes down what it is told; can interrupt at the first epoch of a service."""
+
+    def __init__(self, interrupt_at: str = "") -> None:
+        self.services: list[str] = []
+        self.skipped: dict[str, str] = {}
+        self.epochs: list[tuple[str, int]] = []
+        self.done: list[str] = []
+        self._interrupt_at = interrupt_at
+
+    def started(self, services: Sequence[str], skipped: Mapping[str, str], notes: Sequence[str]) -> None:
+        self.services, self.skipped = [*services], {**skipped}
+
+    def epoch_done(self, service: str, epoch: int) -> None:
+        if service == self._interrupt_at:
+            raise Interrupted("interrupted", mend="run again")
+        self.epochs.append((service, epoch))
+
+    def service_done(self, config: ModelConfig) -> None:
+        self.done.append(config.service)
+
+
+def train(
+    rows: pd.DataFrame,
+    folder: Path,
+    settings: TrainingSettings = QUICK,
+    listener: Listener | None = None,
+) -> TrainingResult:
+    folder.mkdir(exist_ok=True)
+    file = write_measurements(rows, folder / "rows.csv")
+    return train_all([file], folder / "models", folder / "plots", settings, listener or Listener())
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def weights_of(result: TrainingResult) -> dict[str, str]:
+    return {config.service: config.weights_digest for config in result.trained}
+
+
+def test_each_service_gets_weights_a_config_and_a_plot(tmp_path: Path) -> None:
+    listener = Listener()
+
+    result = train(make_measurements(("cart", "frontend")), tmp_path, listener=listener)
+
+    assert names_in(tmp_path / "models") == [
+        "config_cart.json",
+        "config_frontend.json",
+        "gru_cart.pth",
+        "gru_frontend.pth",
+    ]
+    assert names_in(tmp_path / "plots") == ["cart_predictions.png", "frontend_predictions.png"]
+    assert [*result.trained] == read_configs(tmp_path / "models")
+    assert listener.services == listener.done == ["cart", "frontend"]
+    assert listener.epochs == [("cart", 1), ("cart", 2), ("frontend", 1), ("frontend", 2)]
+    assert result.skipped == listener.skipped == {}
+
+
+def test_the_config_tells_how_the_model_came_about(tmp_path: Path) -> None:
+    (config,) = train(make_measurements(samples=25), tmp_path, TrainingSettings(max_epochs=2, seed=9)).trained
+
+    assert config.kpp_version == __version__
+    assert config.seed == 9
+    assert config.training.settings["max_epochs"] == 2
+    assert config.training.epochs == 2
+    # 25 minutes at each of 3 user counts: 16 fit, 4 validate, 5 test; the first of each part is no target
+    rows = config.training
+    assert (rows.fit_rows, rows.validation_rows, rows.test_rows) == (3 * 15, 3 * 3, 3 * 4)
+    assert config.minima[0] == 10
+    assert config.maxima[0] == 30
+    assert config.normalized_rmse.model is not None
+    assert config.best_test_loss == pytest.approx(config.normalized_rmse.model**2)
+    assert config.scores[RESPONSE_TIME].rows == 12
+
+
+def test_the_scores_are_those_of_the_model_on_the_disk(tmp_path: Path) -> None:
+    """The last 5 of 25 minutes test; each is predicted from those before it, the first of them repeated."""
+    rows = make_measurements(samples=25)
+    (config,) = train(rows, tmp_path).trained
+    model = read_model(tmp_path / "models", "frontend")
+
+    relative = []
+    for _, experiment in rows.groupby(USER_COUNT):
+        test = experiment[[USER_COUNT, *TARGETS]].to_numpy()[20:]
+        for end in range(1, 5):
+            window = test[[max(step, 0) for step in range(end - 5, end)]]
+            relative.append(np.abs(model.predict(window[None])[0] / test[end, 1:] - 1))
+
+    expected = np.mean(relative, axis=0).tolist()
+    found = {target: config.scores[target].model.mape for target in TARGETS}
+    assert found == pytest.approx(dict(zip(TARGETS, expected, strict=True)), rel=1e-4)
+
+
+def test_changing_test_rows_changes_neither_scaler_nor_weights(tmp_path: Path) -> None:
+    rows = make_measurements(("cart", "frontend"), samples=25)
+    is_test = rows.groupby([SERVICE, USER_COUNT]).cumcount() >= 20
+    changed = rows.copy()
+    changed.loc[is_test, [*TARGETS]] *= [1000.0, 0.0, 7.0]
+
+    before, after = train(rows, tmp_path / "before"), train(changed, tmp_path / "after")
+
+    assert weights_of(before) == weights_of(after)
+    for one, other in zip(before.trained, after.trained, strict=True):
+        assert (one.minima, one.maxima) == (other.minima, other.maxima)
+        assert one.scores != other.scores
+        assert one.data_digest != other.data_digest
+
+
+def test_a_service_gets_the_same_weights_alone_and_among_others(tmp_path: Path) -> None:
+    rows = make_measurements(("ad", "cart", "frontend"))
+
+    together = weights_of(train(rows, tmp_path / "together"))
+    alone = weights_of(train(rows[rows[SERVICE] == "cart"], tmp_path / "alone"))
+
+    assert alone["cart"] == together["cart"]
+
+
+def test_training_twice_gives_the_same_files(tmp_path: Path) -> None:
+    rows = make_measurements()
+    train(rows, tmp_path / "one")
+    train(rows, tmp_path / "other")
+
+    for file in ("models/gru_frontend.pth", "models/config_frontend.json", "plots/frontend_predictions.png"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes()
+
+
+def test_what_cannot_be_trained_is_skipped_with_its_reason_and_the_rest_goes_on(tmp_path: Path) -> None:
+    rows = make_measurements(("cart", "frontend"))
+    few = rows[(rows[SERVICE] != "cart") | (rows[TIMESTAMP] < rows[TIMESTAMP].min() + 180)]
+    listener = Listener()
+
+    result = train(few, tmp_path, listener=listener)
+
+    assert [config.service for config in result.trained] == ["frontend"]
+    assert "too few" in result.skipped["cart"]
+    assert listener.skipped == result.skipped
+    assert "gru_cart.pth" not in names_in(tmp_path / "models")
+
+
+def test_constant_and_missing_columns_and_one_user_count_are_trained(tmp_path: Path) -> None:
+    rows = make_measurements(user_counts=(10,), samples=60)
+    rows[THROUGHPUT], rows[CPU_USAGE] = 5.0, np.nan
+
+    (config,) = train(rows, tmp_path).trained
+
+    assert config.unlearned_targets == (CPU_USAGE,)
+    assert config.scores[CPU_USAGE].model.mape is None
+    assert config.scores[THROUGHPUT].training_mean.rmse == pytest.approx(0)
+
+
+def test_a_name_that_is_no_dns_label_gets_no_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no name of a service"):
+        train(make_measurements(("../../evil", "frontend")), tmp_path / "inner")
+
+    assert names_in(tmp_path) == ["inner"]
+    assert names_in(tmp_path / "inner") == ["rows.csv"]
+
+
+def test_nothing_to_train_is_an_error_with_the_reasons(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"rows\.csv: no service can be trained: frontend: .*too few"
+    ) as raised:
+        train(make_measurements(samples=3, user_counts=(10,)), tmp_path)
+
+    assert "\n" not in str(raised.value)
+    assert not (tmp_path / "models").exists()
+
+
+def test_an_interruption_leaves_the_finished_services_complete(tmp_path: Path) -> None:
+    rows = make_measurements(("ad", "cart", "frontend"))
+
+    with pytest.raises(Interrupted):
+        train(rows, tmp_path, listener=Listener(interrupt_at="cart"))
+
+    assert names_in(tmp_path / "models") == ["config_ad.json", "gru_ad.pth"]
+    assert names_in(tmp_path / "plots") == ["ad_predictions.png"]
+    assert read_model(tmp_path / "models", "ad").service == "ad"
+
+
+def test_an_interruption_leaves_an_older_model_as_it_was(tmp_path: Path) -> None:
+    rows = make_measurements()
+    train(rows, tmp_path)
+    before = (tmp_path / "models" / "gru_frontend.pth").read_bytes()
+
+    with pytest.raises(Interrupted):
+        train(rows, tmp_path, dataclasses.replace(QUICK, seed=5), Listener(interrupt_at="frontend"))
+
+    assert (tmp_path / "models" / "gru_frontend.pth").read_bytes() == before
+    assert read_model(tmp_path / "models", "frontend").service == "frontend"
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_before_the_training(tmp_path: Path) -> None:
+    (tmp_path / "models").touch()
+    listener = Listener()
+
+    with pytest.raises(ConfigError, match="models: no folder can be made here"):
+        train(make_measurements(), tmp_path, listener=listener)
+
+    assert listener.epochs == []
+
+
+def test_an_unusable_device_is_an_error_before_the_files_are_read(tmp_path: Path) -> None:
+    settings = dataclasses.replace(QUICK, device="tpu")
+
+    with pytest.raises(ConfigError, match="no device"):
+        train_all([tmp_path / "nowhere.csv"], tmp_path, tmp_path, settings, Listener())
+
+
+def test_the_notes_tell_what_was_done_to_the_data(tmp_path: Path) -> None:
+    rows = make_measurements(samples=25)
+    rows.loc[3, CPU_USAGE] = np.nan
+    rows.loc[7, RESPONSE_TIME] = 6.8
+
+    notes = train(rows, tmp_path).notes
+
+    (note,) = [note for note in notes if note.startswith("frontend: ")]
+    assert "filled: 1 CPU Usage" in note
+    assert "outliers clipped: 1 Response Time (s)" in note
