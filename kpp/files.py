@@ -1,26 +1,50 @@
-"""Files that are there whole or not at all."""
+"""Writes files whole or not at all."""
 
 import os
-import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
+from kpp.errors import ConfigError
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that whoever reads it finds the old content or the new one, never a part.
 
-    It is written beside its place, forced to disk, and then renamed over it.
+def write_whole(contents: Mapping[Path, bytes]) -> None:
+    """Write all files, or leave all as they were.
+
+    Each content goes to a temporary file beside its target and onto the disk; only when all are there do they
+    take their places, one after the other. Only a crash between two renames can leave a new file beside an
+    old one.
 
     Raises:
-        OSError: nothing was changed.
+        ConfigError: the file system refused; nothing was replaced, or the error says what.
     """
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in contents}
+    path = next(iter(contents))
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp gives rights to the owner alone
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        for path, content in contents.items():
+            with temporary[path].open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        for path in contents:
+            temporary[path].replace(path)
+    except OSError as error:
+        mend = "make room, or choose a folder that can be written to"
+        raise ConfigError(f"cannot be written: {error.strerror}", where=str(path), mend=mend) from error
+    finally:
+        for leftover in temporary.values():
+            leftover.unlink(missing_ok=True)
+
+
+def make_directory(path: Path) -> None:
+    """Make a folder, and those above it, where it is missing.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        mend = "choose a folder that can be written to"
+        raise ConfigError(
+            f"no folder can be made here: {error.strerror}", where=str(path), mend=mend
+        ) from error

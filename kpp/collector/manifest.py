@@ -11,7 +11,6 @@ from kpp import __version__
 from kpp.collector.config import Config
 from kpp.collector.kubernetes_client import LoadState, Resources, Service
 from kpp.collector.queries import ALL_QUERIES
-from kpp.errors import ConfigError
 from kpp.files import write_whole
 
 
@@ -52,11 +51,4 @@ def write_manifest(  # noqa: PLR0913 - one argument per part of the record
         },
     }
     text = json.dumps(record, indent=2, default=str) + "\n"
-    try:
-        write_whole(path, text.encode())
-    except OSError as error:
-        raise ConfigError(
-            f"cannot be written: {error.strerror}",
-            where=str(path),
-            mend="name a folder with room that you may write to in KPP_OUTPUT_DIRECTORY",
-        ) from error
+    write_whole({path: text.encode()})

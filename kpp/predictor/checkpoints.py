@@ -10,10 +10,10 @@ import torch
 from sklearn.preprocessing import MinMaxScaler
 
 from kpp.errors import InputError
+from kpp.files import write_whole
 from kpp.predictor.model import PerformancesGRU
 from kpp.predictor.model_config import TRAIN_AGAIN, ModelConfig, config_path, read_config, to_json
 from kpp.predictor.trained_model import TrainedModel
-from kpp.predictor.whole_files import write_whole
 from kpp.predictor.windows import FEATURES
 from kpp.schema import TARGETS
 

@@ -10,16 +10,18 @@ from typing import Protocol
 
 from kpp import __version__
 from kpp.errors import InputError
+from kpp.files import make_directory
 from kpp.predictor.checkpoints import write_model
-from kpp.predictor.model_config import ModelConfig, NetworkSize, TrainingRecord
+from kpp.predictor.model_config import ModelConfig, NetworkSize, TrainingRecord, config_path
 from kpp.predictor.pipeline import PerformancesDataPipeline
 from kpp.predictor.scores import compare
 from kpp.predictor.trained_model import TrainedModel
 from kpp.predictor.training import Fit, TrainingSettings, fit_service, select_device
 from kpp.predictor.visualizer import plot_service
-from kpp.predictor.whole_files import make_directory
 from kpp.predictor.windows import FEATURES, ServiceDataset
 from kpp.schema import TARGETS, read_measurements
+
+STAYS = "its model of an earlier training stays as it is"
 
 
 class TrainingObserver(Protocol):
@@ -67,16 +69,20 @@ def train_all(
     pipeline = PerformancesDataPipeline()
     prepared = pipeline.run(table)
     notes = (*table.notes, *map(str, prepared.reports.values()))
+    skipped = {
+        service: f"{reason}; {STAYS}" if config_path(models, service).exists() else reason
+        for service, reason in prepared.verdicts.items()
+    }
 
     if not prepared.datasets:
-        reasons = "; ".join(f"{service}: {reason}" for service, reason in prepared.verdicts.items())
+        reasons = "; ".join(f"{service}: {reason}" for service, reason in skipped.items())
         where = ", ".join(map(str, files))
         mend = "collect more, or name other files"
         raise InputError(f"no service can be trained: {reasons}", where=where, mend=mend)
 
     make_directory(models)
     make_directory(plots)
-    observer.started(list(prepared.datasets), prepared.verdicts, notes)
+    observer.started(list(prepared.datasets), skipped, notes)
     trained = []
     for service, dataset in prepared.datasets.items():
         fit = fit_service(dataset, settings, on_epoch=partial(observer.epoch_done, service))
@@ -86,7 +92,7 @@ def train_all(
         plot_service(plots / f"{service}_predictions.png", model, dataset, config.scores)
         trained.append(config)
         observer.service_done(config)
-    return TrainingResult(tuple(trained), prepared.verdicts, notes)
+    return TrainingResult(tuple(trained), skipped, notes)
 
 
 def describe(

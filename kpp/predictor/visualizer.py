@@ -14,11 +14,11 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
+from kpp.files import write_whole
 from kpp.predictor.display import UNITS, Unit, format_number, scaled
 from kpp.predictor.gaps import Floats
 from kpp.predictor.model_config import Comparison
 from kpp.predictor.trained_model import TrainedModel
-from kpp.predictor.whole_files import write_whole
 from kpp.predictor.windows import ServiceDataset
 from kpp.schema import STEP_SECONDS, TARGETS
 

@@ -158,6 +158,17 @@ def test_what_cannot_be_trained_is_skipped_with_its_reason_and_the_rest_goes_on(
     assert "gru_cart.pth" not in names_in(tmp_path / "models")
 
 
+def test_an_older_model_of_a_skipped_service_stays_and_is_told_of(tmp_path: Path) -> None:
+    rows = make_measurements(("cart", "frontend"))
+    train(rows, tmp_path)
+    few = rows[(rows[SERVICE] != "cart") | (rows[TIMESTAMP] < rows[TIMESTAMP].min() + 180)]
+
+    result = train(few, tmp_path)
+
+    assert result.skipped["cart"].endswith("its model of an earlier training stays as it is")
+    assert read_model(tmp_path / "models", "cart").service == "cart"
+
+
 def test_constant_and_missing_columns_and_one_user_count_are_trained(tmp_path: Path) -> None:
     rows = make_measurements(user_counts=(10,), samples=60)
     rows[THROUGHPUT], rows[CPU_USAGE] = 5.0, np.nan

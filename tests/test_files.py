@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kpp.errors import ConfigError
-from kpp.predictor.whole_files import make_directory, write_whole
+from kpp.files import make_directory, write_whole
 
 
 @contextmanager
