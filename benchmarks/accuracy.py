@@ -96,7 +96,7 @@ def interval(errors: pd.DataFrame, target: str, ours: str, theirs: str) -> tuple
     of_target = errors.xs(target, level="target")
     of_level = (of_target[ours] - of_target[theirs]).groupby(["user count", "service"]).mean()
     differences = of_level.groupby("user count").mean().to_numpy()
-    result = stats.bootstrap((differences,), np.mean, rng=np.random.default_rng(0))
+    result = stats.bootstrap((differences,), np.mean, random_state=np.random.default_rng(0))
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
 
 
