@@ -31,7 +31,7 @@ def train(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[CSV]...",
+            metavar="CSV",
             help="Tables of measurements; if none is named, those in dataset/.",
             show_default=False,
         ),
@@ -50,8 +50,8 @@ def train(
 ) -> None:
     """Train a GRU for every service, score it on minutes that it has not seen, and plot it.
 
-    Prints the table of scores, beside two baselines. A service that cannot be trained is named with the
-    reason, and the others go on.
+    Prints the table of scores, beside two baselines.
+    A service that cannot be trained is named with the reason; the others go on.
     """
     from kpp.predictor.generate_table import render_table  # late: torch takes seconds to load
     from kpp.predictor.main import train_all
