@@ -1,0 +1,1 @@
+"""The Kubernetes API of the simulated cluster: objects, controllers, HTTP, kubeconfig."""

@@ -1,0 +1,1 @@
+"""What moves the cluster by itself: Deployments, ReplicaSets, scheduler, kubelet, garbage collection."""

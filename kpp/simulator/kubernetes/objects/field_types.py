@@ -1,0 +1,167 @@
+"""The types of the fields that the simulated cluster reads, checked as a real server does on decoding.
+
+Only fields that matter here are listed; any other field of the real API is kept as it comes.
+"""
+
+from typing import Any
+
+from kpp.simulator.kubernetes.objects.quantities import QuantityError, parse_quantity
+from kpp.simulator.kubernetes.objects.resources import Json
+
+STRING, INTEGER, NUMBER_OR_PERCENT, BOOLEAN, OBJECT, QUANTITY = (
+    "string",
+    "int32",
+    "intstr.IntOrString",
+    "bool",
+    "object",
+    "resource.Quantity",
+)
+TEXTS = {"*": STRING}
+
+_METADATA: Json = {
+    "name": STRING,
+    "namespace": STRING,
+    "resourceVersion": STRING,
+    "uid": STRING,
+    "labels": TEXTS,
+    "annotations": TEXTS,
+    "finalizers": [STRING],
+    "ownerReferences": [OBJECT],
+}
+_SELECTOR: Json = {"matchLabels": TEXTS, "matchExpressions": [OBJECT]}
+_PROBE: Json = {"initialDelaySeconds": INTEGER, "periodSeconds": INTEGER, "timeoutSeconds": INTEGER}
+_CONTAINER: Json = {
+    "name": STRING,
+    "image": STRING,
+    "imagePullPolicy": STRING,
+    "command": [STRING],
+    "args": [STRING],
+    "env": [{"name": STRING, "value": STRING, "valueFrom": OBJECT}],
+    "envFrom": [OBJECT],
+    "ports": [{"name": STRING, "containerPort": INTEGER, "protocol": STRING}],
+    "resources": {"limits": {"*": QUANTITY}, "requests": {"*": QUANTITY}},
+    "volumeMounts": [{"name": STRING, "mountPath": STRING, "readOnly": BOOLEAN}],
+    "readinessProbe": _PROBE,
+    "livenessProbe": _PROBE,
+    "startupProbe": _PROBE,
+    "securityContext": OBJECT,
+}
+_POD_SPEC: Json = {
+    "containers": [_CONTAINER],
+    "initContainers": [_CONTAINER],
+    "volumes": [OBJECT],
+    "restartPolicy": STRING,
+    "serviceAccountName": STRING,
+    "nodeName": STRING,
+    "nodeSelector": TEXTS,
+    "terminationGracePeriodSeconds": INTEGER,
+    "securityContext": OBJECT,
+}
+_TEMPLATE: Json = {"metadata": _METADATA, "spec": _POD_SPEC}
+
+FIELD_TYPES: dict[str, Json] = {
+    "Deployment": {
+        "metadata": _METADATA,
+        "spec": {
+            "replicas": INTEGER,
+            "paused": BOOLEAN,
+            "minReadySeconds": INTEGER,
+            "revisionHistoryLimit": INTEGER,
+            "progressDeadlineSeconds": INTEGER,
+            "selector": _SELECTOR,
+            "strategy": {
+                "type": STRING,
+                "rollingUpdate": {"maxSurge": NUMBER_OR_PERCENT, "maxUnavailable": NUMBER_OR_PERCENT},
+            },
+            "template": _TEMPLATE,
+        },
+    },
+    "ReplicaSet": {
+        "metadata": _METADATA,
+        "spec": {
+            "replicas": INTEGER,
+            "minReadySeconds": INTEGER,
+            "selector": _SELECTOR,
+            "template": _TEMPLATE,
+        },
+    },
+    "Pod": {"metadata": _METADATA, "spec": _POD_SPEC},
+    "Service": {
+        "metadata": _METADATA,
+        "spec": {
+            "type": STRING,
+            "clusterIP": STRING,
+            "selector": TEXTS,
+            "ports": [{"name": STRING, "port": INTEGER, "protocol": STRING, "nodePort": INTEGER}],
+        },
+    },
+    "Scale": {"metadata": _METADATA, "spec": {"replicas": INTEGER}},
+    "Lease": {
+        "metadata": _METADATA,
+        "spec": {
+            "holderIdentity": STRING,
+            "leaseDurationSeconds": INTEGER,
+            "leaseTransitions": INTEGER,
+            "acquireTime": STRING,
+            "renewTime": STRING,
+        },
+    },
+    "ConfigMap": {"metadata": _METADATA, "data": TEXTS, "binaryData": TEXTS},
+    "SelfSubjectAccessReview": {"metadata": _METADATA, "spec": OBJECT},
+}
+_OTHER: Json = {"metadata": _METADATA, "spec": OBJECT, "status": OBJECT}
+
+_PYTHON_TYPES: dict[str, type | tuple[type, ...]] = {
+    STRING: str,
+    INTEGER: int,
+    NUMBER_OR_PERCENT: (int, str),
+    BOOLEAN: bool,
+    OBJECT: dict,
+}
+
+
+class DecodeError(ValueError):
+    """A field has a value of another type than the API's; the message is what Go's decoder says."""
+
+
+def check_types(manifest: Json, kind: str) -> None:
+    """Check the fields of an object of that kind; null stands for an absent field.
+
+    Raises:
+        DecodeError: a field has another type, or is no quantity.
+    """
+    _check(manifest, FIELD_TYPES.get(kind, _OTHER), kind, "")
+
+
+def _check(value: Any, expected: Any, owner: str, path: str) -> None:
+    if value is None:
+        return
+    if isinstance(expected, list):
+        _require(value, list, owner, path, "list")
+        for item in value:
+            _check(item, expected[0], owner, path)
+    elif isinstance(expected, dict):
+        _require(value, dict, owner, path, "object")
+        for key in value.keys() if "*" in expected else value.keys() & expected.keys():
+            _check(value[key], expected.get(key, expected.get("*")), owner, f"{path}.{key}".removeprefix("."))
+    elif expected == QUANTITY:
+        _check_quantity(value)
+    else:
+        is_wrong_boolean = isinstance(value, bool) and expected != BOOLEAN  # in Python a bool is an int
+        _require(None if is_wrong_boolean else value, _PYTHON_TYPES[expected], owner, path, expected)
+
+
+def _check_quantity(value: Any) -> None:
+    try:
+        parse_quantity(value)
+    except QuantityError as error:
+        raise DecodeError(str(error)) from error
+
+
+def _require(value: Any, allowed: type | tuple[type, ...], owner: str, path: str, expected: str) -> None:
+    if not isinstance(value, allowed):
+        given = {str: "string", int: "number", float: "number", list: "array", dict: "object"}
+        raise DecodeError(
+            f"json: cannot unmarshal {given.get(type(value), 'bool')} into Go struct field {owner}.{path} "
+            f"of type {expected}"
+        )
