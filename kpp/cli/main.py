@@ -12,6 +12,8 @@ from rich.logging import RichHandler
 
 from kpp import __version__
 from kpp.cli.collect import collect
+from kpp.cli.demo import demo
+from kpp.cli.simulate import simulate
 from kpp.cli.table import table
 from kpp.cli.train import train
 from kpp.errors import Interrupted, KppError
@@ -49,6 +51,8 @@ def configure(
 app.command()(collect)
 app.command()(train)
 app.command()(table)
+app.command()(simulate)
+app.command()(demo)
 
 
 def _interrupt(signal_number: int, _frame: FrameType | None) -> NoReturn:

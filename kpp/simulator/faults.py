@@ -130,6 +130,8 @@ class FaultyApp:
                 if is_done:
                     await self._app(scope, receive, _drop)
                 scope[ABORT]()
+                while (await receive())["type"] != "http.disconnect":
+                    pass  # what is left of the request
 
     async def _refuse(self, scope: Scope, send: Send, refuse: Refuse) -> None:
         wait = refuse.retry_after_seconds

@@ -46,6 +46,7 @@ class ControlLoop:
         self._store = store
         self._queue = queue
         self._kubelet = kubelet
+        self._scheduler = scheduler
         self._garbage = GarbageCollector(store)
         self._controllers: dict[str, Controller] = {
             _DEPLOYMENT: deployments.reconcile,
@@ -97,6 +98,7 @@ class ControlLoop:
         namespace, name = change.key
         if change.type == "DELETED":
             self._kubelet.forget(change.object)
+            self._scheduler.forget(change.object)
             self._queue_waiting_pods(soon)
         elif "nodeName" in change.object["spec"]:
             self._queue.add(Task(_KUBELET, namespace, name), self._store.now)

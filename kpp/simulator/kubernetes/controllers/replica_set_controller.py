@@ -12,6 +12,8 @@ from kpp.simulator.kubernetes.objects.deletion import delete_object
 from kpp.simulator.kubernetes.objects.registry import Registry
 from kpp.simulator.kubernetes.objects.resources import PODS, REPLICA_SETS, Json
 
+BURST = 500  # pods made at a time; the next ones follow when these have been seen
+
 
 class ReplicaSetController:
     """Looks at one ReplicaSet at a time."""
@@ -27,7 +29,7 @@ class ReplicaSetController:
         if replica_set is None or "deletionTimestamp" in replica_set["metadata"]:
             return None
         missing = replica_set["spec"]["replicas"] - len(self._active_pods(replica_set))
-        for _ in range(missing):
+        for _ in range(min(missing, BURST)):
             self._create_pod(replica_set)
         for pod in sorted(self._active_pods(replica_set), key=_worth)[: max(-missing, 0)]:
             self._delete_pod(replica_set, pod)
@@ -42,7 +44,7 @@ class ReplicaSetController:
         metadata = {
             **template["metadata"],
             "generateName": f"{name}-",
-            "name": f"{name}-{self._registry.make_suffix()}",
+            "name": self._registry.make_name(PODS, f"{name}-", namespace),
             "ownerReferences": [owner_reference(replica_set)],
         }
         manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}

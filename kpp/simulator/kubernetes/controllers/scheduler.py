@@ -19,13 +19,14 @@ class Scheduler:
     def __init__(self, store: ObjectStore, events: EventRecorder) -> None:
         self._store = store
         self._events = events
+        self._requests: dict[str, _Amounts] = {}  # by the pod's uid
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Place a pod that has no node yet, or say why it cannot be placed."""
         pod = self._store.find(PODS, name, namespace)
         if pod is None or "nodeName" in pod["spec"] or not is_active(pod):
             return
-        wanted = requests(pod)
+        wanted = self._requests_of(pod)
         left = {node["metadata"]["name"]: self._left(node) for node in self._store.list_all(NODES)}
         lacking = {
             node: [kind for kind in _RESOURCES if wanted[kind] > amounts[kind]]
@@ -46,9 +47,19 @@ class Scheduler:
         ]
         allocatable = node["status"]["allocatable"]
         return {
-            kind: parse_quantity(allocatable[kind]) - sum(requests(pod)[kind] for pod in on_node)
+            kind: parse_quantity(allocatable[kind]) - sum(self._requests_of(pod)[kind] for pod in on_node)
             for kind in _RESOURCES
         }
+
+    def _requests_of(self, pod: Json) -> _Amounts:
+        uid = pod["metadata"]["uid"]
+        if uid not in self._requests:
+            self._requests[uid] = requests(pod)
+        return self._requests[uid]
+
+    def forget(self, pod: Json) -> None:
+        """A pod is out of the store."""
+        self._requests.pop(pod["metadata"]["uid"], None)
 
     def _bind(self, pod: Json, node: str) -> None:
         def change(edited: Json) -> None:

@@ -41,7 +41,7 @@ def set_defaults(manifest: Json) -> None:
             manifest["spec"] = {"finalizers": ["kubernetes"]} | (spec or {})
             manifest.setdefault("status", {"phase": "Active"})
             labels = manifest["metadata"].setdefault("labels", {})
-            labels["kubernetes.io/metadata.name"] = manifest["metadata"]["name"]
+            labels["kubernetes.io/metadata.name"] = manifest["metadata"].get("name", "")
 
 
 def default_template(spec: Json) -> None:

@@ -17,6 +17,7 @@ STRING, INTEGER, NUMBER_OR_PERCENT, BOOLEAN, OBJECT, QUANTITY = (
     "resource.Quantity",
 )
 TEXTS = {"*": STRING}
+_LARGEST_INTEGER = 2**31 - 1
 
 _METADATA: Json = {
     "name": STRING,
@@ -28,15 +29,24 @@ _METADATA: Json = {
     "finalizers": [STRING],
     "ownerReferences": [OBJECT],
 }
-_SELECTOR: Json = {"matchLabels": TEXTS, "matchExpressions": [OBJECT]}
-_PROBE: Json = {"initialDelaySeconds": INTEGER, "periodSeconds": INTEGER, "timeoutSeconds": INTEGER}
+_SELECTOR: Json = {
+    "matchLabels": TEXTS,
+    "matchExpressions": [{"key": STRING, "operator": STRING, "values": [STRING]}],
+}
+_PROBE: Json = {
+    "initialDelaySeconds": INTEGER,
+    "periodSeconds": INTEGER,
+    "timeoutSeconds": INTEGER,
+    "httpGet": OBJECT,
+    "grpc": OBJECT,
+}
 _CONTAINER: Json = {
     "name": STRING,
     "image": STRING,
     "imagePullPolicy": STRING,
     "command": [STRING],
     "args": [STRING],
-    "env": [{"name": STRING, "value": STRING, "valueFrom": OBJECT}],
+    "env": [{"name": STRING, "value": STRING, "valueFrom": {"fieldRef": OBJECT}}],
     "envFrom": [OBJECT],
     "ports": [{"name": STRING, "containerPort": INTEGER, "protocol": STRING}],
     "resources": {"limits": {"*": QUANTITY}, "requests": {"*": QUANTITY}},
@@ -138,7 +148,8 @@ def _check(value: Any, expected: Any, owner: str, path: str) -> None:
         return
     if isinstance(expected, list):
         _require(value, list, owner, path, "list")
-        for item in value:
+        for item in value:  # a real server takes null for an empty item, and refuses that a moment later
+            _require(item, object if item is not None else dict, owner, path, "object")
             _check(item, expected[0], owner, path)
     elif isinstance(expected, dict):
         _require(value, dict, owner, path, "object")
@@ -147,8 +158,14 @@ def _check(value: Any, expected: Any, owner: str, path: str) -> None:
     elif expected == QUANTITY:
         _check_quantity(value)
     else:
-        is_wrong_boolean = isinstance(value, bool) and expected != BOOLEAN  # in Python a bool is an int
-        _require(None if is_wrong_boolean else value, _PYTHON_TYPES[expected], owner, path, expected)
+        _check_scalar(value, expected, owner, path)
+
+
+def _check_scalar(value: Any, expected: str, owner: str, path: str) -> None:
+    is_wrong_boolean = isinstance(value, bool) and expected != BOOLEAN  # in Python a bool is an int
+    is_too_large = isinstance(value, int) and abs(value) > _LARGEST_INTEGER
+    if is_wrong_boolean or is_too_large or not isinstance(value, _PYTHON_TYPES[expected]):
+        raise _wrong_type(value, owner, path, expected)
 
 
 def _check_quantity(value: Any) -> None:
@@ -158,10 +175,14 @@ def _check_quantity(value: Any) -> None:
         raise DecodeError(str(error)) from error
 
 
-def _require(value: Any, allowed: type | tuple[type, ...], owner: str, path: str, expected: str) -> None:
+def _require(value: Any, allowed: type, owner: str, path: str, expected: str) -> None:
     if not isinstance(value, allowed):
-        given = {str: "string", int: "number", float: "number", list: "array", dict: "object"}
-        raise DecodeError(
-            f"json: cannot unmarshal {given.get(type(value), 'bool')} into Go struct field {owner}.{path} "
-            f"of type {expected}"
-        )
+        raise _wrong_type(value, owner, path, expected)
+
+
+def _wrong_type(value: Any, owner: str, path: str, expected: str) -> DecodeError:
+    given = {str: "string", int: "number", float: "number", list: "array", dict: "object", bool: "bool"}
+    return DecodeError(
+        f"json: cannot unmarshal {given.get(type(value), 'null')} into Go struct field {owner}.{path} "
+        f"of type {expected}"
+    )

@@ -58,7 +58,7 @@ class Registry:
                 metadata.pop(key, None)
             _set_namespace(resource, metadata, namespace)
             if not metadata.get("name") and metadata.get("generateName"):
-                metadata["name"] = metadata["generateName"] + self.make_suffix()
+                metadata["name"] = self.make_name(resource, metadata["generateName"], namespace)
             created.pop("status", None)
             set_defaults(created)
             self._prepare(resource, created)
@@ -102,9 +102,12 @@ class Registry:
                 raise invalid("", "", "", [invalid_value("patch", shown, problem)]) from error
             return self._replace(resource, name, namespace, decoded, dry_run)
 
-    def make_suffix(self) -> str:
-        """Five letters and digits, as names of pods end with."""
-        return "".join(self._random.choices(SUFFIX_LETTERS, k=5))
+    def make_name(self, resource: Resource, prefix: str, namespace: str) -> str:
+        """A name that is free: the prefix, and five letters and digits."""
+        while True:
+            name = prefix + "".join(self._random.choices(SUFFIX_LETTERS, k=5))
+            if self.store.find(resource, name, namespace) is None:
+                return name
 
     def _replace(self, resource: Resource, name: str, namespace: str, manifest: Json, dry_run: bool) -> Json:
         previous = self.store.get(resource, name, namespace)

@@ -321,6 +321,6 @@ def test_connections_are_reset(apps: Client, served: Served) -> None:
 def test_answers_are_late(apps: Client, served: Served) -> None:
     served.faults.add(Fault(Delay(1.0), method="GET", times=None))
     with pytest.raises(HTTPError):
-        apps.read_namespaced_deployment("frontend", NAMESPACE, _request_timeout=0.2)
+        apps.read_namespaced_deployment("frontend", NAMESPACE, _request_timeout=(0.2, 0.2))
     served.faults.clear()
-    assert apps.read_namespaced_deployment("frontend", NAMESPACE, _request_timeout=20)
+    assert apps.read_namespaced_deployment("frontend", NAMESPACE, _request_timeout=(20, 20))
