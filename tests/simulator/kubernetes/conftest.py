@@ -20,7 +20,7 @@ from kpp.simulator.kubernetes.online_boutique import LOAD_GENERATOR, WORKLOADS
 from kpp.simulator.loopback import LoopbackServer
 from tests.simulator.kubernetes.kubectl import Kubectl
 
-QUICK = PodTimes(creating_seconds=0.05, init_seconds=0.05, startup_seconds=0.4, stopping_seconds=0.4)
+QUICK = PodTimes(creating_seconds=0.05, init_seconds=0.05, startup_seconds=0.25, stopping_seconds=0.2)
 HISTORY_LENGTH = 2000
 
 

@@ -1,5 +1,6 @@
 """What goes over the wire, where no client library stands between."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,13 +27,16 @@ def ask(session: requests.Session, served: Served, path: str, **options: Any) ->
     return session.request(options.pop("method", "GET"), served.url + path, timeout=30, **options)
 
 
-def watch(session: requests.Session, served: Served, path: str, **query: object) -> list[dict[str, Any]]:
-    """All that a watch tells until it ends by itself."""
-    parameters: dict[str, Any] = {"watch": "true", "timeoutSeconds": 1, **query}
-    with session.get(served.url + path, params=parameters, timeout=30, stream=True) as answer:
+def watch(
+    session: requests.Session, served: Served, path: str, count: int | None = None, **query: object
+) -> list[dict[str, Any]]:
+    """The first events of a watch; without a count all, until it ends by itself."""
+    seconds = 1 if count is None else 30
+    parameters: dict[str, Any] = {"watch": "true", "timeoutSeconds": seconds, **query}
+    with session.get(served.url + path, params=parameters, timeout=60, stream=True) as answer:
         assert answer.status_code == 200
         assert answer.headers["Transfer-Encoding"] == "chunked"
-        return [json.loads(line) for line in answer.iter_lines()]
+        return [json.loads(line) for line in itertools.islice(answer.iter_lines(chunk_size=1), count)]
 
 
 def test_discovery(session: requests.Session, untouched: Served) -> None:
@@ -136,7 +140,7 @@ def test_tables_and_metadata_alone(session: requests.Session, untouched: Served)
 
 
 def test_a_watch_without_a_start_tells_what_is_there(session: requests.Session, untouched: Served) -> None:
-    events = watch(session, untouched, DEPLOYMENTS_PATH)
+    events = watch(session, untouched, DEPLOYMENTS_PATH, count=12)
     assert [each["type"] for each in events] == ["ADDED"] * 12
     assert events[0]["object"]["kind"] == "Deployment"
 
@@ -146,6 +150,7 @@ def test_a_watch_list_says_when_its_list_is_complete(session: requests.Session, 
         session,
         untouched,
         DEPLOYMENTS_PATH,
+        count=13,
         sendInitialEvents="true",
         resourceVersionMatch="NotOlderThan",
         allowWatchBookmarks="true",
@@ -164,14 +169,16 @@ def test_a_watch_sees_objects_come_and_go_by_its_selector(session: requests.Sess
         frontend = store.replace(
             DEPLOYMENTS, {**frontend, "metadata": {**frontend["metadata"], "labels": labels}}
         )
-    events = watch(session, served, DEPLOYMENTS_PATH, labelSelector="x", resourceVersion=start)
+    events = watch(session, served, DEPLOYMENTS_PATH, count=3, labelSelector="x", resourceVersion=start)
     assert [each["type"] for each in events] == ["ADDED", "MODIFIED", "DELETED"]
     assert watch(session, served, DEPLOYMENTS_PATH, labelSelector="none", resourceVersion=start) == []
 
 
 def test_a_watch_of_tables_names_its_columns_once(session: requests.Session, untouched: Served) -> None:
     session.headers["Accept"] = TABLE
-    first, second = watch(session, untouched, DEPLOYMENTS_PATH, labelSelector="app in (frontend, adservice)")
+    first, second = watch(
+        session, untouched, DEPLOYMENTS_PATH, 2, labelSelector="app in (frontend, adservice)"
+    )
     assert [each["name"] for each in first["object"]["columnDefinitions"]][:2] == ["Name", "Ready"]
     assert second["object"]["columnDefinitions"] is None
     assert second["object"]["rows"][0]["cells"][0] == "frontend"

@@ -119,7 +119,7 @@ def test_a_rollout_can_be_awaited(apps: Client, core: Client) -> None:
         time.sleep(0.02)
     (after,) = pods()
     assert after.metadata.name != before.metadata.name
-    assert counts == {1, 2}  # old and new overlap
+    assert counts <= {1, 2}  # old and new may overlap
     assert {each.name: each.value for each in after.spec.containers[0].env}["USERS"] == "99"
 
 

@@ -25,7 +25,7 @@ from tests.simulator.kubernetes.patches.strategies import (
     strategic_patches,
 )
 
-QUICKLY = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+QUICKLY = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 # several per run of kubectl, which takes longer to start than to patch
 ORIGINALS = st.lists(deployments(), min_size=6, max_size=6)
 MERGES_NESTED_DIRECTIVES_SINCE = 30  # kubectl 1.30, that is; older ones keep some of them in the result
