@@ -16,11 +16,14 @@ def hello() -> Starlette:
 
 
 def test_it_serves_until_it_is_left() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with LoopbackServer(hello()) as server:
         assert server.url == f"http://127.0.0.1:{server.port}"
         assert requests.get(server.url, timeout=30).text == "hello"
-    assert threading.active_count() == before
+    started = set(threading.enumerate()) - before
+    for thread in started:  # a worker thread of the handlers may take a moment to see that its loop has ended
+        thread.join(timeout=30)
+    assert not any(thread.is_alive() for thread in started)
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", server.port)) != 0
 
