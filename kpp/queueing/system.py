@@ -1,0 +1,150 @@
+"""The whole system as a closed layered network of CPU-limited stations, for many situations at once.
+
+Users think and send requests to the entry service; a request visits every service; a service's replicas
+share its visits evenly. A replica is a station that works at full speed until its CPU quota is used up
+(`stations.throttled_wait`), or one that shares its processor, where something else than CPU holds it back.
+`kpp.queueing.approximate` closes the loop.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kpp.queueing.approximate import HALVINGS, solve_closed
+from kpp.queueing.capacity import cpu_capacity
+from kpp.queueing.parameters import LEAST_CYCLE_SECONDS, Parameters, Situations, Solution
+from kpp.queueing.stations import processor_sharing_wait, throttled_wait
+from kpp.queueing.truncation import truncated_mean
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Stations:
+    """The services as stations, at the loads that are offered; (situations, services).
+
+    Attributes:
+        demand: CPU seconds of one request; NaN where not known.
+        saturation: requests per second that all replicas together could serve; infinite if not known.
+    """
+
+    demand: Floats
+    saturation: Floats
+
+    def bound(self, visits: Floats) -> Floats:
+        """(situations,) requests per second at the entry service that saturate the bottleneck."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            bounds = np.where(visits > 0, self.saturation / visits, np.inf)
+        return np.asarray(bounds.min(axis=1), dtype=np.float64)
+
+    def utilization(self, flows: Floats) -> Floats:
+        """Of what holds each service back, at flows in requests per second; 0 where that is not known."""
+        known = np.isfinite(self.saturation)
+        return np.asarray(np.where(known, flows / np.where(known, self.saturation, 1.0), 0.0))
+
+
+def solve(parameters: Parameters, situations: Situations) -> Solution:
+    """Predict all situations.
+
+    The entry's response time and throughput obey N = X (Z + R) exactly, throughputs the visit ratios, and no
+    service serves more than it could.
+    """
+    users, visits = situations.user_count, parameters.visit_ratio
+    think = np.where(np.isnan(situations.think_time), parameters.think_time, situations.think_time)
+    offered = users / np.maximum(think + parameters.unloaded_entry(), LEAST_CYCLE_SECONDS)
+    stations = stations_at(parameters, situations, offered)
+    factor = parameters.fall.factor(_unsaturated(parameters, situations, offered))
+    own = np.nan_to_num(parameters.unloaded) * factor[:, None]
+    others = others_share(users)[:, None]
+
+    def waits(entry_rps: Floats) -> Floats:
+        return waits_of(parameters, situations, stations, entry_rps[:, None] * visits * others)
+
+    def entry_time(entry_rps: Floats) -> Floats:
+        working = own @ parameters.nested[parameters.entry]
+        waiting = waits(entry_rps) @ parameters.nested_waits[parameters.entry]
+        return np.asarray(np.maximum(working + waiting - parameters.entry_offset, 0.0))
+
+    fastest = users / np.maximum(think + entry_time(np.zeros_like(users)), LEAST_CYCLE_SECONDS)
+    bound = stations.bound(visits)
+    entry_rps = solve_closed(users, think, entry_time, np.minimum(fastest, bound))
+    flows, wait = entry_rps[:, None] * visits, waits(entry_rps)
+    return Solution(
+        response_time=_response_times(parameters, own, wait, np.maximum(users / entry_rps - think, 0.0)),
+        throughput=flows,
+        cpu=_cpu(parameters, situations, flows, stations.demand),
+        saturation=stations.saturation,
+        bound=bound,
+        think_time=think,
+        demand=stations.demand,
+        own=own,
+        wait=wait,
+        utilization=stations.utilization(flows),
+    )
+
+
+def stations_at(parameters: Parameters, situations: Situations, offered_rps: Floats) -> Stations:
+    """What each service can serve at the loads that are offered, (situations,): demand falls with them."""
+    factor = parameters.fall.factor(offered_rps)[:, None]
+    demand = parameters.demand * factor
+    by_cpu = cpu_capacity(situations.cpu_limit, parameters.background, demand, parameters.share)
+    ceiling = parameters.ceiling / factor
+    return Stations(demand, situations.replicas * np.fmin(by_cpu, ceiling))
+
+
+def waits_of(parameters: Parameters, situations: Situations, stations: Stations, flows: Floats) -> Floats:
+    """(situations, services) seconds that one visit waits.
+
+    Args:
+        parameters: of the application.
+        situations: that are asked.
+        stations: of these.
+        flows: (situations, services) requests per second, without a request's own part (`others_share`).
+    """
+    busy, demand = stations.utilization(flows), stations.demand
+    shares = np.isfinite(parameters.ceiling)
+    limited = np.isfinite(situations.cpu_limit) & np.isfinite(demand) & ~shares
+    cpu = np.where(limited, np.nan_to_num(demand) * parameters.share, 0.0)
+    limit = np.where(limited, situations.cpu_limit, 1.0)
+    # the other replicas get their share of a burst
+    burst = np.maximum(parameters.burst / situations.replicas, 1.0)
+    held = np.where(shares, situations.replicas / stations.saturation, 0.0)
+    waits = np.where(shares, processor_sharing_wait(held, busy), throttled_wait(cpu, limit, busy, burst))
+    return np.asarray(waits, dtype=np.float64)
+
+
+def others_share(user_count: Floats) -> Floats:
+    """(N - 1) / N: what a request meets of its station's utilization, as it is not in its own way."""
+    return np.asarray(np.maximum(user_count - 1, 0.0) / np.maximum(user_count, 1.0), dtype=np.float64)
+
+
+def _unsaturated(parameters: Parameters, situations: Situations, offered: Floats) -> Floats:
+    """The offered load, but not beyond the one at which the bottleneck saturates, (situations,).
+
+    Beyond, demand goes on falling with the offered load, so that capacity grows slowly, but own times do not:
+    else a saturated system would answer faster.
+    """
+    if parameters.fall.rate.value <= 0:
+        return offered
+    low, high = np.zeros_like(offered), offered
+    for _ in range(HALVINGS // 2):
+        middle = (low + high) / 2
+        below = stations_at(parameters, situations, middle).bound(parameters.visit_ratio) > middle
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return high
+
+
+def _response_times(parameters: Parameters, own: Floats, wait: Floats, of_entry: Floats) -> Floats:
+    """Response times as Envoy would tell them; the entry's by the law, since X and R are one unknown."""
+    times = truncated_mean(own @ parameters.nested.T + wait @ parameters.nested_waits.T)
+    times[:, parameters.entry] = of_entry
+    return np.where(np.isnan(parameters.unloaded), np.nan, times)
+
+
+def _cpu(parameters: Parameters, situations: Situations, flows: Floats, demand: Floats) -> Floats:
+    """Cores of all replicas: the application's within its limit, and the sidecar's."""
+    cpu = situations.replicas * parameters.background + demand * flows
+    application = parameters.share * cpu
+    most = np.where(np.isfinite(situations.cpu_limit), situations.replicas * situations.cpu_limit, np.inf)
+    return np.asarray(np.minimum(application, most) + (1 - parameters.share) * cpu, dtype=np.float64)
