@@ -1,0 +1,1 @@
+"""Performance at a load that was not run: one file per model, one registry, one interface (`model.py`)."""

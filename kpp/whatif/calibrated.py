@@ -1,0 +1,130 @@
+"""A what-if model with all that a prediction needs beside its points: intervals, verdicts, defaults."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kpp.schema import CPU_LIMIT, CPU_REQUEST, REPLICAS, SERVICE, TARGETS, THROUGHPUT, USER_COUNT
+from kpp.whatif.campaign import MINUTES, levels_of
+from kpp.whatif.conformal import calibrate
+from kpp.whatif.held_out import errors_on_held_out_loads, spread_of
+from kpp.whatif.intervals import Intervals, Place
+from kpp.whatif.measured import Measured
+from kpp.whatif.model import Campaign, Explains, State, WhatIfModel
+from kpp.whatif.plain_data import from_plain, to_plain
+from kpp.whatif.scenario import complete
+from kpp.whatif.verdict import Known, judge
+
+LEVEL_NUMBERS = [USER_COUNT, REPLICAS, CPU_REQUEST, CPU_LIMIT, *TARGETS, MINUTES]
+COVERAGE = 0.9
+
+
+def lower_of(target: str) -> str:
+    """The column of a target's lower bound."""
+    return f"{target} lower"
+
+
+def upper_of(target: str) -> str:
+    """The column of a target's upper bound."""
+    return f"{target} upper"
+
+
+@dataclass(frozen=True)
+class CalibratedModel:
+    """A fitted model, what it was fitted on, and how far it erred on loads that were left out."""
+
+    model: WhatIfModel
+    measured: Measured
+    intervals: Intervals
+
+    @classmethod
+    def fit(cls, make: Callable[[], WhatIfModel], campaign: Campaign) -> "CalibratedModel":
+        """Fit a model on the campaign, and fresh ones on parts of it to calibrate the intervals.
+
+        Raises:
+            InputError: nothing can be learned from the campaign.
+        """
+        model = make()
+        model.fit(campaign)
+        intervals = calibrate(errors_on_held_out_loads(make, campaign), campaign)
+        return cls(model, Measured(levels_of(campaign)), intervals)
+
+    @property
+    def services(self) -> list[str]:
+        """Those that were measured, by name."""
+        return sorted(self.measured.levels[SERVICE].unique())
+
+    def predict(self, scenario: pd.DataFrame, coverage: float = COVERAGE) -> pd.DataFrame:
+        """Predict a scenario with intervals and verdicts.
+
+        Args:
+            scenario: `SERVICE`, `USER_COUNT`, and any other columns; see `kpp.whatif.scenario.complete`.
+            coverage: of the intervals, one of `kpp.whatif.intervals.COVERAGES`.
+
+        Returns:
+            The scenario as it is; `TARGETS`, each followed by its lower and upper bound; `VERDICT` and
+            `REASON`. NaN where something cannot be estimated.
+        """
+        asked = self._complete(scenario)
+        points = self.model.predict(asked)[list(TARGETS)]
+        outside = self.measured.outside(asked)
+        distances = self.measured.distance(asked)
+        values = points.to_numpy(dtype=np.float64)
+        beyond = np.array([text != "" for text in outside], dtype=bool)
+        place = Place(distances, beyond, spread_of(self.model, asked, values))
+        lower, upper = self.intervals.around(asked, values, place, coverage)
+        columns: dict[str, Any] = {}
+        for number, target in enumerate(TARGETS):
+            columns[target] = points[target]
+            columns[lower_of(target)], columns[upper_of(target)] = lower[:, number], upper[:, number]
+        bounded = np.isfinite(lower) & np.isfinite(upper)
+        known = Known(outside, distances, self.intervals.reach, self._highest_rps(), bounded)
+        answers = pd.DataFrame(columns).join(judge(self.model, asked, points, known))
+        answers.index = scenario.index
+        return pd.concat([scenario, answers], axis=1)
+
+    def explain(self, scenario: pd.DataFrame) -> pd.DataFrame | None:
+        """What makes up each row's prediction; the scenario's index. None if the model cannot say."""
+        if not isinstance(self.model, Explains):
+            return None
+        parts = self.model.explain(self._complete(scenario))
+        parts.index = scenario.index
+        return parts
+
+    def dump(self) -> State:
+        """As plain data."""
+        levels = self.measured.levels
+        return {
+            "model": self.model.dump(),
+            "levels": {
+                "services": levels[SERVICE].tolist(),
+                "columns": LEVEL_NUMBERS,
+                "rows": to_plain(levels[LEVEL_NUMBERS].to_numpy(dtype=np.float64)),
+            },
+            "intervals": self.intervals.dump(),
+        }
+
+    @classmethod
+    def restore(cls, model: WhatIfModel, state: State) -> "CalibratedModel":
+        """Give a fresh model the state that was dumped.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is no such state.
+        """
+        model.restore(state["model"])
+        rows = from_plain(state["levels"]["rows"])
+        levels = pd.DataFrame(rows, columns=state["levels"]["columns"])
+        levels.insert(0, SERVICE, state["levels"]["services"])
+        return cls(model, Measured(levels), Intervals.restore(state["intervals"]))
+
+    def _complete(self, scenario: pd.DataFrame) -> pd.DataFrame:
+        return self.measured.fill(complete(scenario.reset_index(drop=True)))
+
+    def _highest_rps(self) -> dict[str, float]:
+        return {
+            str(name): float(rps)
+            for name, rps in self.measured.levels.groupby(SERVICE)[THROUGHPUT].max().items()
+        }

@@ -1,0 +1,165 @@
+"""The hybrid: the queueing network, and a learned residual that fades with the distance from the data.
+
+For response times and CPU it is learned as log(measured / predicted) against the load and the layout.
+Afterwards the laws hold as before (`kpp.whatif.corrections`). docs/adr/0020-hybrid.md says why it is made so.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from kpp.queueing.estimates import Estimates
+from kpp.queueing.estimation import estimate
+from kpp.queueing.parameters import Parameters, Situations, Solution
+from kpp.queueing.system import solve
+from kpp.schema import CPU_USAGE, RESPONSE_TIME, TARGETS
+from kpp.whatif.corrections import correct
+from kpp.whatif.model import Campaign, State
+from kpp.whatif.network_notes import describe
+from kpp.whatif.network_spread import relative_variances
+from kpp.whatif.network_state import FittedNetwork
+from kpp.whatif.queueing_network import QueueingNetwork
+from kpp.whatif.residual import Residual, fit_residual
+from kpp.whatif.situations import arrange_situations
+
+Floats = NDArray[np.float64]
+
+LEARNED = (RESPONSE_TIME, CPU_USAGE)
+NEARLY_SATURATED = 0.8  # of the bottleneck's saturation throughput
+MOSTLY_QUIET = 0.5  # of a response time is no waiting, where it can be learned from
+SMALLEST = 1e-6  # seconds and cores: a measured 0 is something smaller than can be told
+
+
+class Hybrid(QueueingNetwork):
+    """The queueing network, corrected by what it was measured to get wrong."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._residuals: dict[str, tuple[Residual, ...]] = {}  # by target, in the order of the services
+
+    @property
+    def name(self) -> str:
+        """As in the registry."""
+        return "hybrid"
+
+    def fit(self, campaign: Campaign) -> None:
+        """Estimate the network, then learn what it leaves over.
+
+        Raises:
+            InputError: the entry service has no throughput, or the calls go round in a circle.
+        """
+        found = estimate(campaign.measurements, campaign.calls, campaign.cpu_limits)
+        self._network = FittedNetwork.from_estimates(found)
+        self._notes = describe(found)
+        self._residuals = _learn(found, self.network)
+
+    def spread(self, scenario: pd.DataFrame) -> pd.DataFrame:
+        """The network's, and the residual's own standard deviation."""
+        asked = arrange_situations(scenario, self.network.layouts)
+        variances = relative_variances(self.network, asked.situations)
+        physics = solve(self.network.parameters, asked.situations)
+        deviations = self._residual(Residual.deviation, physics, asked.situations)
+        for target in LEARNED:
+            variances[target] = variances[target] + deviations[target] ** 2
+        columns = {target: asked.pick(np.sqrt(variances[target])) for target in TARGETS}
+        return pd.DataFrame(columns, index=scenario.index)
+
+    def explain(self, scenario: pd.DataFrame) -> pd.DataFrame:
+        """The network's parts, and the factors learned."""
+        asked = arrange_situations(scenario, self.network.layouts)
+        physics = solve(self.network.parameters, asked.situations)
+        residuals = self._residual(Residual.at, physics, asked.situations)
+        residuals[RESPONSE_TIME] *= _share_without_waiting(physics, self.network.parameters)
+        factors = {f"Learned factor of {target}": asked.pick(np.exp(residuals[target])) for target in LEARNED}
+        return super().explain(scenario).assign(**factors)
+
+    def dump(self) -> State:
+        """The network, and the residuals by target and service."""
+        services = self.network.layouts.services
+        residuals = {
+            target: {name: each.dump() for name, each in zip(services, learned, strict=True)}
+            for target, learned in self._residuals.items()
+        }
+        return {**super().dump(), "residuals": residuals}
+
+    def restore(self, state: State) -> None:
+        """Take over what `dump` gave."""
+        super().restore(state)
+        services = self.network.layouts.services
+        self._residuals = {
+            target: tuple(Residual.restore(state["residuals"][target][name]) for name in services)
+            for target in LEARNED
+        }
+
+    def _solve(self, situations: Situations) -> Solution:
+        parameters = self.network.parameters
+        physics = solve(parameters, situations)
+        logs = self._residual(Residual.at, physics, situations)
+        of_times = np.exp(logs[RESPONSE_TIME] * _share_without_waiting(physics, parameters))
+        return correct(physics, parameters, situations, of_times, np.exp(logs[CPU_USAGE]))
+
+    def _residual(
+        self, read: Callable[[Residual, Floats], Floats], physics: Solution, situations: Situations
+    ) -> dict[str, Floats]:
+        """What `read` takes from each residual at the situations, (situations, services) by target."""
+        points = _points(physics, self.network.parameters.entry, situations)
+        return {
+            target: np.column_stack([read(each, points[:, row]) for row, each in enumerate(learned)])
+            for target, learned in self._residuals.items()
+        }
+
+
+make_hybrid = Hybrid
+
+
+def _learn(found: Estimates, network: FittedNetwork) -> dict[str, tuple[Residual, ...]]:
+    levels = found.levels
+    situations = Situations(
+        levels.user_count, np.full(len(levels), np.nan), levels.replicas, found.capacity.cpu_limit
+    )
+    physics = solve(network.parameters, situations)
+    points = _points(physics, network.parameters.entry, situations)
+    quiet = _share_without_waiting(physics, network.parameters) >= MOSTLY_QUIET
+    pairs = {
+        RESPONSE_TIME: (np.where(quiet, levels.typical_response_time, np.nan), physics.response_time),
+        CPU_USAGE: (levels.typical_cpu, physics.cpu),
+    }
+    return {
+        target: tuple(
+            fit_residual(points[:, service], _log(measured[:, service]) - _log(predicted[:, service]))
+            for service in range(len(levels.services))
+        )
+        for target, (measured, predicted) in pairs.items()
+    }
+
+
+def _share_without_waiting(physics: Solution, parameters: Parameters) -> Floats:
+    """The part of each response time that is no waiting, (situations, services).
+
+    Only that part is corrected. What a saturated system waits is ruled by its capacity, and what was learned
+    of it at one load says nothing about another.
+    """
+    working = physics.own @ parameters.nested.T
+    waiting = physics.wait @ parameters.nested_waits.T
+    return np.asarray(working / np.maximum(working + waiting, SMALLEST), dtype=np.float64)
+
+
+def _points(physics: Solution, entry: int, situations: Situations) -> Floats:
+    """Where a residual is read: logarithms of the entry's throughput, of replicas and limit of the service.
+
+    The network's throughput and not the user count: beyond saturation it hardly grows, and so neither does
+    the distance, and the residual of a saturated system stays as it was measured.
+
+    Returns:
+        (situations, services, 3)
+    """
+    unsaturated = np.minimum(physics.throughput[:, entry], NEARLY_SATURATED * physics.bound)
+    load = np.broadcast_to(_log(unsaturated)[:, None], situations.replicas.shape)
+    limit = np.where(np.isfinite(situations.cpu_limit), situations.cpu_limit, 1.0)
+    return np.stack([load, _log(situations.replicas), _log(limit)], axis=-1)
+
+
+def _log(values: Floats) -> Floats:
+    return np.asarray(np.log(np.maximum(values, SMALLEST)), dtype=np.float64)

@@ -1,0 +1,109 @@
+"""What was measured of each service, and how far a scenario lies from it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from kpp.schema import CPU_LIMIT, CPU_REQUEST, REPLICAS, SERVICE, USER_COUNT
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+SCALE = (REPLICAS, CPU_REQUEST, CPU_LIMIT)  # how a service is laid out; each may be unknown
+DISTANT = (USER_COUNT, REPLICAS, CPU_LIMIT)  # what takes a scenario away; a request only steers scheduling
+SAME = 1e-9  # relative; so near, two limits are one
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The measured loads of all services. Scenarios have the index 0, 1, … and all `SCENARIO_COLUMNS`.
+
+    Attributes:
+        levels: as of `kpp.whatif.campaign.levels_of`.
+    """
+
+    levels: pd.DataFrame
+
+    def fill(self, scenario: pd.DataFrame) -> pd.DataFrame:
+        """Fill in the replicas, requests and limits left open: those at the nearest measured user count."""
+        columns = {column: scenario[column].to_numpy(dtype=np.float64, copy=True) for column in SCALE}
+        for rows, levels in self._by_service(scenario):
+            nearest = _apart(scenario, rows, levels, USER_COUNT).argmin(axis=1)
+            for column, values in columns.items():
+                known = levels[column].to_numpy()[nearest]
+                values[rows] = np.where(np.isnan(values[rows]), known, values[rows])
+        return scenario.assign(**columns)
+
+    def distance(self, scenario: pd.DataFrame) -> Floats:
+        """How far each row lies from the nearest measured load of its service.
+
+        The sum over user count, replicas and limit of |ln(asked / measured)|; one that is not known on either
+        side counts as equal. 0.69 is twice the load, or half of it.
+
+        Returns:
+            (rows,); infinite for a service that was not measured.
+        """
+        distances = np.full(len(scenario), np.inf)
+        for rows, levels in self._by_service(scenario):
+            apart = [np.nan_to_num(_apart(scenario, rows, levels, column)) for column in DISTANT]
+            distances[rows] = np.sum(apart, axis=0).min(axis=1)
+        return distances
+
+    def outside(self, scenario: pd.DataFrame) -> list[str]:
+        """What of each row was not measured, in words; empty for a row within the measured range.
+
+        A row is within if its user count lies between two measured ones, and its replicas and limit lie
+        between those that were measured at these two.
+        """
+        found = np.full(len(scenario), "never measured", dtype=object)
+        for rows, levels in self._by_service(scenario):
+            found[rows] = _describe(scenario.iloc[rows], levels)
+        return list(found)
+
+    def _by_service(self, scenario: pd.DataFrame) -> Iterator[tuple[Indices, pd.DataFrame]]:
+        """Positions of the scenario's rows, and the levels, of each service that was measured."""
+        measured = {str(service): levels for service, levels in self.levels.groupby(SERVICE)}
+        for service, rows in scenario.groupby(SERVICE).indices.items():
+            if str(service) in measured:
+                yield np.asarray(rows, dtype=np.intp), measured[str(service)]
+
+
+def _apart(scenario: pd.DataFrame, rows: Indices, levels: pd.DataFrame, column: str) -> Floats:
+    """|ln(asked / measured)| as (rows, levels); NaN where one is not known."""
+    asked = np.log(scenario[column].to_numpy(dtype=np.float64)[rows])
+    measured = np.log(levels[column].to_numpy(dtype=np.float64))
+    apart: Floats = np.abs(asked[:, None] - measured[None, :])
+    return apart
+
+
+def _describe(asked: pd.DataFrame, levels: pd.DataFrame) -> list[str]:
+    """What of each row of a service lies outside its measured range."""
+    user_counts = asked[USER_COUNT].to_numpy()
+    levels = levels.sort_values(USER_COUNT)
+    steps, starts = np.unique(levels[USER_COUNT].to_numpy(), return_index=True)
+    below = np.clip(np.searchsorted(steps, user_counts, side="right") - 1, 0, None)
+    above = np.clip(np.searchsorted(steps, user_counts, side="left"), None, len(steps) - 1)
+    texts: list[list[str]] = [[] for _ in user_counts]
+    for row in np.flatnonzero((user_counts < steps[0]) | (user_counts > steps[-1])):
+        texts[row].append(f"{user_counts[row]:g} users, measured {_range(steps[0], steps[-1])}")
+    for column, phrase in ((REPLICAS, "{:g} replicas"), (CPU_LIMIT, "a CPU limit of {:g}")):
+        measured_values = levels[column].to_numpy(dtype=np.float64)
+        lowest, highest = (reduce.reduceat(measured_values, starts) for reduce in (np.fmin, np.fmax))
+        least, most = np.fmin(lowest[below], lowest[above]), np.fmax(highest[below], highest[above])
+        values = asked[column].to_numpy()
+        for row in np.flatnonzero((values < least * (1 - SAME)) | (values > most * (1 + SAME))):
+            measured = f"measured {_range(least[row], most[row])} at the nearest loads"
+            texts[row].append(f"{phrase.format(values[row])}, {measured}")
+    return [" and ".join(parts) for parts in texts]
+
+
+def _range(least: float, most: float) -> str:
+    """Both ends, or the one value.
+
+    >>> _range(60, 109), _range(2, 2)
+    ('60 to 109', '2')
+    """
+    return f"{least:g}" if least == most else f"{least:g} to {most:g}"

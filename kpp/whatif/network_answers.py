@@ -1,0 +1,71 @@
+"""What a solved queueing network says of the rows of a scenario, as tables."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from kpp.queueing.parameters import Solution
+from kpp.schema import CPU_USAGE, RESPONSE_TIME, TARGETS, THROUGHPUT
+from kpp.whatif.model import BOTTLENECK, SATURATION
+from kpp.whatif.network_state import FittedNetwork
+from kpp.whatif.situations import AskedSituations
+
+Floats = NDArray[np.float64]
+
+
+def by_target(solution: Solution) -> dict[str, Floats]:
+    """The targets, (situations, services) each, in the order of `FittedNetwork.measured`."""
+    return {
+        RESPONSE_TIME: solution.response_time,
+        THROUGHPUT: solution.throughput,
+        CPU_USAGE: solution.cpu,
+    }
+
+
+def as_targets(
+    solution: Solution, asked: AskedSituations, network: FittedNetwork, index: pd.Index
+) -> pd.DataFrame:
+    """The targets of the scenario's rows; NaN for what was never measured of a service."""
+    columns = {}
+    for (target, values), measured in zip(by_target(solution).items(), network.measured.T, strict=True):
+        columns[target] = asked.pick(np.where(measured, values, np.nan))
+    return pd.DataFrame(columns, index=index)[list(TARGETS)]
+
+
+def as_saturation(
+    solution: Solution, asked: AskedSituations, network: FittedNetwork, index: pd.Index
+) -> pd.DataFrame:
+    """`SATURATION` and `BOTTLENECK` of the scenario's rows."""
+    saturation = np.where(np.isfinite(solution.saturation), solution.saturation, np.nan)
+    names = np.array([*network.layouts.services, ""], dtype=object)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bounds = solution.saturation / np.nan_to_num(network.parameters.visit_ratio)
+    first = np.where(np.isfinite(solution.bound), np.nanargmin(np.nan_to_num(bounds, nan=np.inf), axis=1), -1)
+    return pd.DataFrame(
+        {SATURATION: asked.pick(saturation), BOTTLENECK: names[first[asked.rows]]}, index=index
+    )
+
+
+def as_explanation(
+    solution: Solution, asked: AskedSituations, network: FittedNetwork, index: pd.Index
+) -> pd.DataFrame:
+    """The parts of the scenario's predictions; times are own, waiting, callees, less what Envoy cuts."""
+    whole = solution.own @ network.parameters.nested.T + solution.wait @ network.parameters.nested_waits.T
+    per_situation = np.ones_like(solution.own)
+    parts = {
+        "Own Time (s)": solution.own,
+        "Waiting (s)": solution.wait,
+        "Callees (s)": whole - solution.own - solution.wait,
+        "Cut by Envoy (s)": solution.response_time - whole,
+        "Think Time (s)": solution.think_time[:, None] * per_situation,
+        "Visits per Request": network.parameters.visit_ratio * per_situation,
+        "CPU Demand (s)": solution.demand,
+        "Background CPU": network.parameters.background * per_situation,
+        "Utilization": np.where(np.isfinite(solution.saturation), solution.utilization, np.nan),
+    }
+    columns = {name: asked.pick(values) for name, values in parts.items()}
+    saturation = as_saturation(solution, asked, network, index)
+    sources = np.array([*network.limit_source, ""], dtype=object)
+    return (
+        pd.DataFrame(columns, index=index).join(saturation).assign(**{"CPU Limit is": sources[asked.columns]})
+    )

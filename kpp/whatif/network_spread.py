@@ -1,0 +1,66 @@
+"""How unsure a queueing network's predictions are, from the standard errors of its parameters."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kpp.queueing.demand_fall import DemandFall
+from kpp.queueing.parameters import Situations, Solution
+from kpp.queueing.robust import Estimate
+from kpp.queueing.system import solve
+from kpp.schema import CPU_USAGE, RESPONSE_TIME, THROUGHPUT
+from kpp.whatif.network_answers import by_target
+from kpp.whatif.network_state import FittedNetwork
+
+Floats = NDArray[np.float64]
+
+SMALLEST = 1e-12
+UNSURE_BURST = 2.0  # the factor by which bursts may be larger than the calls tell
+
+
+def relative_variances(network: FittedNetwork, situations: Situations) -> dict[str, Floats]:
+    """The variance of each target's logarithm, (situations, services) by target.
+
+    The think time, the capacities, the fall of demand and the size of bursts are moved by one standard error
+    each, and the network solved again; errors of visit ratios, unloaded times, background and demand come on
+    top.
+    """
+    solution = solve(network.parameters, situations)
+    variances = _own_variances(network, situations, solution)
+    for moved in _moved(network):
+        other = by_target(solve(moved.parameters, situations))
+        for target, before in by_target(solution).items():
+            change = np.nan_to_num(_log(other[target]) - _log(before))
+            variances[target] = variances[target] + change**2
+    return variances
+
+
+def _own_variances(network: FittedNetwork, situations: Situations, solution: Solution) -> dict[str, Floats]:
+    """Relative variances that need no second solution, (situations, services) by target."""
+    shape = solution.cpu.shape
+    falls = np.nan_to_num(solution.demand / network.parameters.demand)
+    terms = np.stack([situations.replicas, np.nan_to_num(solution.throughput) * falls], axis=-1)
+    of_cpu = np.einsum("ksi,sij,ksj->ks", terms, network.errors.cpu, terms)
+    return {
+        RESPONSE_TIME: np.broadcast_to(network.errors.unloaded**2, shape),
+        THROUGHPUT: np.broadcast_to(network.errors.visit_ratio**2, shape),
+        CPU_USAGE: np.nan_to_num(of_cpu / np.maximum(solution.cpu, SMALLEST) ** 2),
+    }
+
+
+def _moved(network: FittedNetwork) -> list[FittedNetwork]:
+    """The network with one parameter after the other moved by its standard error."""
+    parameters, errors = network.parameters, network.errors
+    slower = 1 + errors.capacity
+    rate = parameters.fall.rate
+    steeper = Estimate(rate.value + errors.fall, rate.standard_error)
+    fall = DemandFall(steeper, parameters.fall.reference_rps, parameters.fall.largest_load)
+    return [
+        network.vary(think_time=parameters.think_time * (1 + errors.think_time)),
+        network.vary(share=parameters.share * slower, ceiling=parameters.ceiling / slower),
+        network.vary(fall=fall),
+        network.vary(burst=parameters.burst * UNSURE_BURST),
+    ]
+
+
+def _log(values: Floats) -> Floats:
+    return np.asarray(np.log(np.maximum(values, SMALLEST)), dtype=np.float64)

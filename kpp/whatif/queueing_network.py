@@ -1,0 +1,91 @@
+"""The queueing network as a what-if model: laws and estimates, nothing learned."""
+
+import numpy as np
+import pandas as pd
+
+from kpp.queueing.estimation import estimate
+from kpp.queueing.parameters import Situations, Solution
+from kpp.queueing.system import solve
+from kpp.schema import TARGETS
+from kpp.whatif.model import Campaign, State
+from kpp.whatif.network_answers import as_explanation, as_saturation, as_targets
+from kpp.whatif.network_notes import describe
+from kpp.whatif.network_spread import relative_variances
+from kpp.whatif.network_state import FittedNetwork
+from kpp.whatif.situations import arrange_situations
+
+
+class QueueingNetwork:
+    """A closed queueing network, layered where calls are known; see docs/queueing.md."""
+
+    def __init__(self) -> None:
+        self._network: FittedNetwork | None = None
+        self._notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """As in the registry."""
+        return "queueing"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed, or could not be estimated."""
+        return self._notes
+
+    @property
+    def network(self) -> FittedNetwork:
+        """What was fitted.
+
+        Raises:
+            ValueError: nothing was, yet.
+        """
+        if self._network is None:
+            raise ValueError(f"the model {self.name} was neither fitted nor restored")
+        return self._network
+
+    def fit(self, campaign: Campaign) -> None:
+        """Estimate all parameters; see `kpp.whatif.model.WhatIfModel`.
+
+        Raises:
+            InputError: the entry service has no throughput, or the calls go round in a circle.
+        """
+        found = estimate(campaign.measurements, campaign.calls, campaign.cpu_limits)
+        self._network = FittedNetwork.from_estimates(found)
+        self._notes = describe(found)
+
+    def predict(self, scenario: pd.DataFrame) -> pd.DataFrame:
+        """Solve the network for each situation of the scenario."""
+        asked = arrange_situations(scenario, self.network.layouts)
+        return as_targets(self._solve(asked.situations), asked, self.network, scenario.index)
+
+    def saturation(self, scenario: pd.DataFrame) -> pd.DataFrame:
+        """The saturation throughput of each row's service, and its situation's bottleneck."""
+        asked = arrange_situations(scenario, self.network.layouts)
+        return as_saturation(self._solve(asked.situations), asked, self.network, scenario.index)
+
+    def spread(self, scenario: pd.DataFrame) -> pd.DataFrame:
+        """What the parameters' standard errors make of each target, as a ratio of it."""
+        asked = arrange_situations(scenario, self.network.layouts)
+        variances = relative_variances(self.network, asked.situations)
+        columns = {target: asked.pick(np.sqrt(variances[target])) for target in TARGETS}
+        return pd.DataFrame(columns, index=scenario.index)
+
+    def explain(self, scenario: pd.DataFrame) -> pd.DataFrame:
+        """What makes up each prediction."""
+        asked = arrange_situations(scenario, self.network.layouts)
+        return as_explanation(self._solve(asked.situations), asked, self.network, scenario.index)
+
+    def dump(self) -> State:
+        """All parameters, their errors, and the measured layouts."""
+        return {"notes": list(self._notes), "network": self.network.dump()}
+
+    def restore(self, state: State) -> None:
+        """Take over what `dump` gave."""
+        self._network = FittedNetwork.restore(state["network"])
+        self._notes = tuple(state["notes"])
+
+    def _solve(self, situations: Situations) -> Solution:
+        return solve(self.network.parameters, situations)
+
+
+make_queueing = QueueingNetwork
