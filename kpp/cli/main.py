@@ -11,8 +11,12 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from kpp import __version__
+from kpp.cli.check import check
 from kpp.cli.collect import collect
 from kpp.cli.demo import demo
+from kpp.cli.evaluate import evaluate
+from kpp.cli.fit import fit
+from kpp.cli.predict import predict
 from kpp.cli.simulate import simulate
 from kpp.cli.table import table
 from kpp.cli.train import train
@@ -51,6 +55,10 @@ def configure(
 app.command()(collect)
 app.command()(train)
 app.command()(table)
+app.command()(fit)
+app.command()(predict)
+app.command()(evaluate)
+app.command()(check)
 app.command()(simulate)
 app.command()(demo)
 

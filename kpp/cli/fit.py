@@ -1,0 +1,119 @@
+"""`kpp fit`: fit the what-if models and store them, without torch."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from kpp.cli.campaign_files import read_campaign
+from kpp.cli.train import DATASET, find_tables
+from kpp.files import make_directory
+
+if TYPE_CHECKING:
+    from kpp.whatif.fitting import FittedModels
+    from kpp.whatif.model import Campaign
+
+
+def fit(
+    *,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[CSV]...",
+            help="Tables of measurements; if none is named, those in dataset/.",
+            show_default=False,
+        ),
+    ] = None,
+    models: Annotated[Path, typer.Option(help="Folder for the models.", metavar="DIR")] = Path("models"),
+    cpu_limits: Annotated[
+        Path | None,
+        typer.Option(help="CPU limits where the tables have none: Service,CPU Limit in cores of a replica."),
+    ] = None,
+    calls: Annotated[
+        Path | None,
+        typer.Option(help="Who calls whom: Caller,Callee,Calls; if not given, what lies beside the tables."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="For the models that draw random numbers.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Fit all what-if models, try them on loads that are left out, and store them for `kpp predict`."""
+    from kpp.whatif.store import write_models  # late, to keep `kpp --help` quick
+
+    tables = files or list(find_tables(DATASET))
+    campaign, notes = read_campaign(tables, calls, cpu_limits)
+    for note in notes:
+        typer.echo(note, err=True)
+    make_directory(models)  # before anything that takes long
+    fitted = fit_with_progress(campaign, seed)
+    path = write_models(models, fitted)
+    if as_json:
+        typer.echo(json.dumps({"file": str(path), **as_data(fitted)}, indent=2))
+        return
+    for line in render_fitted(fitted):
+        typer.echo(line)
+    for note in dict.fromkeys(note for each in fitted.models.values() for note in each.model.notes):
+        typer.echo(note, err=True)
+    typer.echo(f"\nThe models are in {path}; ask them with `kpp predict`.", err=True)
+
+
+def fit_with_progress(campaign: "Campaign", seed: int) -> "FittedModels":
+    """Fit all models of the registry under a progress bar on stderr."""
+    from kpp.whatif.fitting import fit_models
+    from kpp.whatif.registry import MODELS
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("fitting", total=len(MODELS))
+
+        def report(name: str) -> None:
+            bar.update(task, description=f"fitting {name}", completed=list(MODELS).index(name))
+
+        return fit_models(campaign, list(MODELS), seed, report)
+
+
+def render_fitted(fitted: "FittedModels") -> Sequence[str]:
+    """A line for each model: how far it erred on loads that were left out."""
+    from kpp.predictor.display import UNITS, format_number, scaled
+
+    origin = fitted.origin
+    loads = f"{len(origin.user_counts)} user counts, {origin.user_counts[0]:g} to {origin.user_counts[-1]:g}"
+    lines = [f"Fitted on {len(origin.services)} services at {loads}."]
+    lines += ["Usual error in % on loads that were left out, within the others and beyond them:", ""]
+    lines.append(f"{'':<16}" + "".join(f"{unit.title:>18}" for unit in UNITS.values()))
+    lines.append(f"{'model':<16}" + f"{'within':>9}{'beyond':>9}" * len(UNITS))
+    for name, errors in as_data(fitted)["models"].items():
+        cells = [errors[target][where] for target in UNITS for where in ("within", "beyond")]
+        lines.append(f"{name:<16}" + "".join(f"{format_number(scaled(cell, 100)):>9}" for cell in cells))
+    lines += [f"{name:<16}skipped: {reason}" for name, reason in fitted.skipped.items()]
+    return lines
+
+
+def as_data(fitted: "FittedModels") -> dict[str, Any]:
+    """The result as plain data; errors as ratios, None where no load could be left out."""
+    from dataclasses import asdict
+
+    import numpy as np
+
+    from kpp.schema import TARGETS
+
+    models: dict[str, Any] = {}
+    for name, each in fitted.models.items():
+        ratios = np.expm1(each.intervals.usual_errors)
+        models[name] = {
+            target: {
+                where: None if np.isnan(ratio) else float(ratio)
+                for where, ratio in zip(("within", "beyond"), column, strict=True)
+            }
+            for target, column in zip(TARGETS, ratios.T, strict=True)
+        }
+    notes = {name: list(each.model.notes) for name, each in fitted.models.items()}
+    return {
+        "origin": asdict(fitted.origin),
+        "models": models,
+        "notes": notes,
+        "skipped": dict(fitted.skipped),
+    }

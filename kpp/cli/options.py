@@ -1,0 +1,53 @@
+"""What the commands of the what-if models share: options that are checked."""
+
+from collections.abc import Sequence
+
+from kpp.errors import ConfigError
+
+
+def parse_users(text: str) -> Sequence[int]:
+    """User counts as `kpp collect` takes them.
+
+    >>> parse_users("100:300:100")
+    (100, 200, 300)
+
+    Raises:
+        ConfigError: it is no list and no range, or a count is not positive.
+    """
+    from kpp.collector.config import parse_user_counts
+
+    try:
+        counts = parse_user_counts(text)
+    except ValueError as error:
+        raise ConfigError(f"the user counts are {text!r}", mend=f"write {error}") from None
+    if not isinstance(counts, tuple) or min(counts) < 1:
+        raise ConfigError(f"the user counts are {text!r}", mend="write whole numbers of at least 1")
+    return counts
+
+
+def parse_replicas(text: str) -> tuple[str, int]:
+    """A service and its replicas.
+
+    >>> parse_replicas("frontend=2")
+    ('frontend', 2)
+
+    Raises:
+        ConfigError: it is not written so.
+    """
+    name, _, count = text.partition("=")
+    if not name.strip() or not (count.isascii() and count.isdigit()) or int(count) < 1:
+        raise ConfigError(f"--replicas is {text!r}", mend="write a service and a count, as in frontend=2")
+    return name.strip(), int(count)
+
+
+def check_coverage(coverage: float) -> None:
+    """Refuse a coverage that no calibration knows.
+
+    Raises:
+        ConfigError: with those that are known.
+    """
+    from kpp.whatif.intervals import COVERAGES
+
+    if coverage not in COVERAGES:
+        mend = f"choose one of {', '.join(f'{each:g}' for each in COVERAGES)}"
+        raise ConfigError(f"the coverage {coverage:g} is not calibrated", mend=mend)

@@ -1,0 +1,163 @@
+"""`kpp predict`: what the stored what-if models say of a load that was not run."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kpp.errors import ConfigError
+from kpp.files import write_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kpp.whatif.calibrated import CalibratedModel
+
+
+def predict(  # noqa: PLR0913 - each parameter is an option
+    *,
+    scenario: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[SCENARIO.csv]",
+            help="A CSV file of Service,User Count; if known Replicas,CPU Request,CPU Limit,Think Time (s).",
+            show_default=False,
+        ),
+    ] = None,
+    users: Annotated[
+        str | None,
+        typer.Option(
+            help="User counts instead of a file: 100,200, or 100:700:100 (start, end, step).",
+            metavar="USERS",
+        ),
+    ] = None,
+    replicas: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --users: replicas of a service, as NAME=COUNT; others stay as measured.",
+            metavar="NAME=N",
+        ),
+    ] = None,
+    think_time: Annotated[
+        float | None,
+        typer.Option(help="With --users: the users' pause per request, if it changes.", metavar="S", min=0.0),
+    ] = None,
+    models: Annotated[Path, typer.Option(help="Folder with the models.", metavar="DIR")] = Path("models"),
+    model: Annotated[
+        str | None, typer.Option(help="Which of them to ask; if not given, the hybrid.", metavar="NAME")
+    ] = None,
+    coverage: Annotated[
+        float, typer.Option(help="Share of minutes that an interval is to hold: 0.5, 0.8, 0.9, 0.95 or 0.99.")
+    ] = 0.9,
+    explain: Annotated[bool, typer.Option("--explain", help="Show what makes up each prediction.")] = False,
+    output: Annotated[Path | None, typer.Option(help="Write the predictions as CSV.", metavar="FILE")] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw the predictions over the user count, as PNG or SVG.", metavar="FILE"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the predictions as JSON.")] = False,
+) -> None:
+    """Predict response time, throughput and CPU of every service at loads that were not run.
+
+    Each prediction comes with an interval, a verdict on how far it can be trusted, and the reason. The models
+    are those that `kpp fit` or `kpp train` stored.
+    """
+    from kpp.cli.options import check_coverage
+    from kpp.cli.predictions import show_explanation, show_predictions
+    from kpp.whatif.store import read_stored, restore_model
+
+    check_coverage(coverage)
+    _check_options(scenario, users, with_users=bool(replicas) or think_time is not None)
+    stored = read_stored(models)
+    asked = restore_model(models, stored, model or _default_model(list(stored.models)))
+    rows = _scenario(asked, scenario, users, replicas or [], think_time)
+    predictions = asked.predict(rows, coverage)
+    parts = _explain(asked, rows) if explain else None
+
+    if output is not None:
+        write_whole({output: predictions.to_csv(index=False).encode()})
+    if plot is not None:
+        _draw(plot, asked, predictions, coverage)
+    if as_json:
+        typer.echo(json.dumps(_as_data(asked, predictions, coverage, parts), indent=2))
+        return
+    show_predictions(asked.model.name, predictions, coverage)
+    if parts is not None:
+        show_explanation(predictions, parts)
+    for note in asked.model.notes:
+        typer.echo(note, err=True)
+
+
+def _check_options(scenario: Path | None, users: str | None, *, with_users: bool) -> None:
+    if (scenario is None) == (users is None):
+        what = (
+            "neither a scenario nor --users is given" if users is None else "a scenario and --users are given"
+        )
+        raise ConfigError(what, mend="name a scenario file, or user counts with --users")
+    if scenario is not None and with_users:
+        mend = "write it into the scenario file, or use --users instead of the file"
+        raise ConfigError("--replicas and --think-time go with --users", mend=mend)
+
+
+def _default_model(stored: Sequence[str]) -> str:
+    from kpp.whatif.registry import DEFAULT_MODEL
+
+    return DEFAULT_MODEL if DEFAULT_MODEL in stored else stored[-1]
+
+
+def _scenario(
+    asked: "CalibratedModel",
+    scenario: Path | None,
+    users: str | None,
+    replicas: Sequence[str],
+    think_time: float | None,
+) -> "pd.DataFrame":
+    from kpp.cli.options import parse_replicas, parse_users
+    from kpp.whatif.scenario import make_scenario, read_scenario
+
+    if scenario is not None:
+        return read_scenario(scenario)
+    user_counts = parse_users(users or "")
+    counts = dict(parse_replicas(text) for text in replicas)
+    unknown = [name for name in counts if name not in asked.services]
+    if unknown:
+        mend = f"the services are {', '.join(asked.services)}"
+        raise ConfigError(f"--replicas names {unknown[0]!r}, which was not measured", mend=mend)
+    pause = float("nan") if think_time is None else think_time
+    return make_scenario(asked.services, user_counts, counts, pause)
+
+
+def _explain(asked: "CalibratedModel", rows: "pd.DataFrame") -> "pd.DataFrame":
+    parts = asked.explain(rows)
+    if parts is None:
+        mend = "leave --explain out, or ask another one with --model"
+        raise ConfigError(f"the model {asked.model.name} cannot explain itself", mend=mend)
+    return parts
+
+
+def _as_data(
+    asked: "CalibratedModel", predictions: "pd.DataFrame", coverage: float, parts: "pd.DataFrame | None"
+) -> dict[str, object]:
+    """As plain data: a record per row, None for what is not known."""
+    from kpp.cli.predictions import as_records
+
+    explanations = {} if parts is None else {"explanations": as_records(parts)}
+    return {
+        "model": asked.model.name,
+        "coverage": coverage,
+        "predictions": as_records(predictions),
+        **explanations,
+        "notes": list(asked.model.notes),
+    }
+
+
+def _draw(path: Path, asked: "CalibratedModel", predictions: "pd.DataFrame", coverage: float) -> None:
+    from kpp.evaluation.pictures import picture_predictions
+    from kpp.evaluation.plots import FORMATS, draw
+
+    if path.suffix not in FORMATS:
+        raise ConfigError(f"--plot is {str(path)!r}", mend=f"end it in one of {', '.join(FORMATS)}")
+    title = f"Predicted by {asked.model.name}, before the medians of the measured loads"
+    write_whole({path: draw(picture_predictions(asked, predictions), title, coverage, path.suffix)})

@@ -1,0 +1,149 @@
+"""How predictions are shown on screen: a block for each situation, a line for each service."""
+
+import math
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from kpp.predictor.display import UNITS, format_number
+from kpp.schema import REPLICAS, SERVICE, USER_COUNT
+from kpp.whatif.calibrated import lower_of, upper_of
+from kpp.whatif.model import EXTRAPOLATING, IN_RANGE, REASON, SITUATION, THINK_TIME, UNSUPPORTED, VERDICT
+from kpp.whatif.scenario import complete
+
+MOST_ROWS = 300  # on screen; more are for files
+NEXT_TO_NOTHING = 1e-9  # seconds, cores or whatever a part is in
+SIGNS = {IN_RANGE: " ", EXTRAPOLATING: "~", UNSUPPORTED: "?"}
+STYLES = {IN_RANGE: "green", EXTRAPOLATING: "yellow", UNSUPPORTED: "red"}
+
+
+def show_predictions(model: str, predictions: pd.DataFrame, coverage: float) -> None:
+    """Print the predictions, with their intervals, verdicts and reasons; within 80 columns."""
+    console = Console(highlight=False)
+    console.print(
+        f"Predicted by {model}; in brackets what {100 * coverage:g} % of the minutes are to lie in."
+    )
+    shown = predictions.head(MOST_ROWS)
+    situations = complete(shown)[SITUATION].to_numpy()
+    for _, rows in shown.groupby(situations, sort=False):
+        console.print()
+        console.print(_title(rows), style="bold")
+        console.print(_table(rows))
+        for line in _reasons(rows):
+            console.print(line)
+    left = len(predictions) - len(shown)
+    if left:
+        console.print(f"\n… and {left} rows more: write all with --output FILE, or print them with --json")
+
+
+def show_explanation(predictions: pd.DataFrame, parts: pd.DataFrame) -> None:
+    """Print what makes up each prediction: what all services of a situation share, then each service."""
+    console = Console(highlight=False)
+    shown = predictions.head(MOST_ROWS)
+    width = max(len(str(name)) for name in parts) + 2
+    situations = complete(shown)[SITUATION].to_numpy()
+    for rows in pd.Series(range(len(shown))).groupby(situations, sort=False).indices.values():
+        own = parts.iloc[rows].map(_cell)
+        console.print(f"\nWhat makes up the predictions at {_title(shown.iloc[rows])}", style="bold")
+        shared = [name for name in own if len(rows) > 1 and own[name].eq(own[name].iloc[0]).all()]
+        _show_parts(console, own[shared].iloc[0], width)
+        for service, (_, part) in zip(
+            shown[SERVICE].iloc[rows], own.drop(columns=shared).iterrows(), strict=True
+        ):
+            console.print(str(service))
+            _show_parts(console, part, width)
+
+
+def _show_parts(console: Console, parts: "pd.Series[Any]", width: int) -> None:
+    for name, text in parts.items():
+        if text:
+            console.print(f"  {name:<{width}}{text}", soft_wrap=True)
+
+
+def as_records(frame: pd.DataFrame) -> list[dict[Hashable, Any]]:
+    """A dictionary per row, None for NaN."""
+    plain = frame.astype(object).where(frame.notna(), None)
+    records: list[dict[Hashable, Any]] = plain.to_dict(orient="records")
+    return records
+
+
+def _title(rows: pd.DataFrame) -> str:
+    first = rows.iloc[0]
+    pause = first.get(THINK_TIME)
+    has_pause = pause is not None and not math.isnan(pause)
+    return f"{first[USER_COUNT]:g} users" + (f", pausing {pause:g} s per request" if has_pause else "")
+
+
+def _table(rows: pd.DataFrame) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("", no_wrap=True)
+    table.add_column("service", no_wrap=True)
+    for unit in UNITS.values():
+        heading = f"{unit.title.replace(' usage', '')}, {unit.name}"
+        table.add_column(heading, justify="right", no_wrap=True)
+    for _, row in rows.iterrows():
+        cells = [_value(row, target, unit.per_own_unit) for target, unit in UNITS.items()]
+        table.add_row(Text(SIGNS[row[VERDICT]], style=STYLES[row[VERDICT]]), _name(row), *cells)
+    return table
+
+
+def _name(row: "pd.Series[Any]") -> str:
+    replicas = row.get(REPLICAS)
+    known = replicas is not None and not math.isnan(replicas)
+    return f"{row[SERVICE]} x{replicas:g}" if known else str(row[SERVICE])
+
+
+def _value(row: "pd.Series[Any]", target: str, factor: float) -> Text:
+    if math.isnan(row[target]):
+        return Text("-")
+    bounds = (row[lower_of(target)], row[upper_of(target)])
+    lower, upper = ("?" if math.isnan(bound) else shorten(bound * factor) for bound in bounds)
+    return Text.assemble(shorten(row[target] * factor), (f" ({lower}-{upper})", "dim"))
+
+
+def shorten(value: float) -> str:
+    """Three digits, and two decimals at most; thousands as k from five digits on.
+
+    >>> [shorten(value) for value in (0.00412, 0.412, 41.23, 412.3, 4123.0, 41230.0, 4.1e9)]
+    ['0', '0.41', '41.2', '412', '4123', '41k', '4e9']
+    """
+    if value < 0.005:
+        return "0"
+    if value < 1:
+        return f"{value:.2f}"
+    if value >= 1e6:
+        return f"{value:.0e}".replace("e+0", "e").replace("e+", "e")
+    return f"{value / 1000:.0f}k" if value >= 9999.5 else format_number(value)
+
+
+def _reasons(rows: pd.DataFrame) -> Iterable[Text]:
+    """Each verdict and reason once, with the services that it holds for."""
+    everyone = rows[SERVICE].tolist()
+    groups = rows.groupby([VERDICT, REASON], sort=False)[SERVICE].agg(list).reset_index()
+    for verdict, reason, services in zip(groups[VERDICT], groups[REASON], groups[SERVICE], strict=True):
+        start = (f"{SIGNS[verdict]} {verdict}", STYLES[verdict])
+        yield Text.assemble(start, (f", {_whose(services, everyone)}: {reason}", "dim"))
+
+
+def _whose(services: Sequence[str], everyone: Sequence[str]) -> str:
+    """The services, in few words.
+
+    >>> _whose(["a", "b", "c"], ["a", "b", "c", "d"]), _whose(["a"], ["a", "b", "c"])
+    ('all but d', 'a')
+    """
+    others = [service for service in everyone if service not in services]
+    if not others:
+        return "all" if len(everyone) > 1 else everyone[0]
+    return f"all but {', '.join(others)}" if len(others) < len(services) else ", ".join(services)
+
+
+def _cell(value: Any) -> str:
+    if not isinstance(value, float):
+        return "" if value is None else str(value)
+    if math.isnan(value):
+        return ""
+    return f"{value:.4g}" if abs(value) >= NEXT_TO_NOTHING else "0"

@@ -1,0 +1,1 @@
+"""How far what-if models can be trusted: splits, scores, the leaderboard, plots."""

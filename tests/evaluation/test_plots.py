@@ -1,0 +1,116 @@
+import io
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from kpp.evaluation.pictures import ServicePicture, picture_predictions, picture_trial
+from kpp.evaluation.plots import draw
+from kpp.evaluation.splits import Request, split
+from kpp.evaluation.trial import Trial, try_models
+from kpp.schema import CPU_USAGE, SERVICE, TARGETS, USER_COUNT
+from kpp.whatif.calibrated import CalibratedModel
+from kpp.whatif.registry import make_model
+from tests.whatif.systems import SHOP, make_system
+
+
+def trial(split_name: str = "extrapolation") -> Trial:
+    folds = split(split_name, Request(make_system((10, 20, 30, 40, 50), minutes=3)))
+    return try_models(folds, ["nearest", "linear"], 0, 0.9, lambda: None)
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that are saved."""
+    seen: list[Figure] = []
+    save = Figure.savefig
+
+    def record(figure: Figure, *arguments: object, **options: object) -> None:
+        seen.append(figure)
+        save(figure, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Figure, "savefig", record)
+    return seen
+
+
+def test_a_line_goes_through_what_was_learned_and_what_was_asked() -> None:
+    pictures = picture_trial(trial(), best="linear")
+
+    assert [picture.service for picture in pictures] == sorted(SHOP)
+    for picture in pictures:
+        assert picture.learned_range == (10.0, 40.0)
+        assert set(picture.asked[USER_COUNT]) == {50}
+        for line in picture.lines.values():
+            assert line[USER_COUNT].tolist() == [10, 20, 30, 40, 50]
+
+
+def test_with_several_folds_a_line_is_what_each_load_was_predicted_by_the_others() -> None:
+    (picture, *_) = picture_trial(trial("leave-one-load-out"), best="linear")
+
+    assert picture.lines["nearest"][USER_COUNT].tolist() == [10, 20, 30, 40, 50]
+    assert picture.learned_range == (10.0, 50.0)
+
+
+def test_the_panels_show_points_lines_interval_and_the_edge_of_the_data(figures: list[Figure]) -> None:
+    picture = picture_trial(trial(), best="linear")[0]
+
+    content = draw([picture], "A title", 0.9)
+
+    assert Image.open(io.BytesIO(content)).size[0] > 1000
+    (figure,) = figures
+    panels = figure.axes
+    assert len(panels) == len(TARGETS)
+    for panel, target in zip(panels, TARGETS, strict=True):
+        lines = {tuple(np.asarray(line.get_xdata(), dtype=float).tolist()) for line in panel.lines}
+        assert (10.0, 20.0, 30.0, 40.0, 50.0) in lines
+        assert (40.0, 40.0) in lines  # the edge
+        top = panel.get_ylim()[1]
+        scale = {"Response Time (s)": 1e3, "Throughput (req/s)": 1.0, "CPU Usage": 1e3}[target]
+        assert top >= scale * picture.asked[target].median()
+        assert panel.get_ylim()[0] == 0
+    (legend,) = figure.legends
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert {"nearest", "linear", "its 90 % interval", "edge of the training data"} <= set(texts)
+
+
+def test_a_target_that_was_not_measured_says_so(figures: list[Figure]) -> None:
+    campaign = make_system((10, 20, 30, 40), minutes=3)
+    campaign.measurements[CPU_USAGE] = np.nan
+    folds = split("extrapolation", Request(campaign))
+    pictures = picture_trial(try_models(folds, ["linear"], 0, 0.9, lambda: None), best="linear")
+
+    draw(pictures, "A title", 0.9)
+
+    texts = [text.get_text() for text in figures[0].axes[2].texts]
+    assert "not measured" in texts
+
+
+@pytest.mark.parametrize("user_counts", [(80.0,), (30.0, 80.0, 400.0)])
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+def test_predictions_are_drawn_before_what_was_measured(user_counts: tuple[float, ...], suffix: str) -> None:
+    model = CalibratedModel.fit(partial(make_model, "linear"), make_system((10, 20, 30, 40), minutes=3))
+    scenario = pd.DataFrame(
+        [(name, users) for users in user_counts for name in SHOP], columns=[SERVICE, USER_COUNT]
+    )
+
+    pictures = picture_predictions(model, model.predict(scenario))
+
+    assert [type(picture) for picture in pictures] == [ServicePicture] * 3
+    content = draw(pictures, "A title", 0.9, suffix)
+    start = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}[suffix]
+    assert content.startswith(start)
+
+
+def test_a_point_far_above_all_others_does_not_flatten_them(figures: list[Figure]) -> None:
+    picture = picture_trial(trial(), best="linear")[0]
+    rows = pd.concat([picture.learned] * 40, ignore_index=True)
+    rows.loc[0, list(TARGETS)] = 1e6
+
+    draw([ServicePicture(picture.service, rows, picture.asked, picture.lines, picture.best)], "A title", 0.9)
+
+    for panel in figures[0].axes:
+        assert panel.get_ylim()[1] < 1e5
+        assert any("1 measured above the axis" in text.get_text() for text in panel.texts)
