@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from kpp.clock import SystemClock
+from kpp.cli.cluster_clock import find_clock
 from kpp.collector.config import Config, read_config, variable_of
 
 if TYPE_CHECKING:
@@ -68,6 +68,10 @@ def collect(  # noqa: PLR0913 - each parameter is an option
     rate_window_seconds: Annotated[
         str | None, _setting("rate_window_seconds", SAMPLING, "Range of rate() in the queries.", "S")
     ] = None,
+    cpu_rate_window_seconds: Annotated[
+        str | None,
+        _setting("cpu_rate_window_seconds", SAMPLING, "The same in those of CPU and throttling.", "S"),
+    ] = None,
     warmup_seconds: Annotated[
         str | None, _setting("warmup_seconds", SAMPLING, "Wait at full load before sampling.", "S")
     ] = None,
@@ -114,7 +118,7 @@ def collect(  # noqa: PLR0913 - each parameter is an option
     if dry_run:
         from kpp.cli.campaign_plan import show_plan
 
-        show_plan(config, SystemClock(), as_json=as_json)
+        show_plan(config, find_clock(os.environ), as_json=as_json)
     else:
         _run(config, as_json=as_json)
 
@@ -130,7 +134,7 @@ def _run(config: Config, *, as_json: bool) -> None:
     from kpp.collector.kubernetes_client import KubernetesClient
     from kpp.collector.prometheus_client import PrometheusClient
 
-    clock = SystemClock()
+    clock = find_clock(os.environ)
     progress = CampaignProgress(Console(stderr=True, highlight=False), clock, config.entry_service)
     try:
         with KubernetesClient(config, clock) as cluster, PrometheusClient(config, clock) as prometheus:

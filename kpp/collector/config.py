@@ -10,6 +10,7 @@ from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    ConfigDict,
     Field,
     HttpUrl,
     TypeAdapter,
@@ -75,7 +76,8 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 SecondsOrNone = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-@dataclass(frozen=True)
+# defaults are validated too: one that does not go with what was set is a fault
+@dataclass(frozen=True, config=ConfigDict(validate_default=True))
 class Config:
     """Every setting of a campaign. The environment variable of a field is `KPP_` and its name in capitals."""
 
@@ -91,6 +93,7 @@ class Config:
     rate_window_seconds: Annotated[int, Field(ge=1)] = 60
     warmup_seconds: Seconds = 60.0
     sampling_interval_seconds: Seconds = 60.0
+    cpu_rate_window_seconds: Annotated[int, Field(ge=1)] = 120  # longer: cAdvisor's samples are far apart
     measured_seconds: Seconds = 600.0
     cooldown_seconds: SecondsOrNone = 180.0
     evaluation_lag_seconds: SecondsOrNone = 30.0  # cAdvisor's samples are up to 15 s old, and so are scrapes
@@ -108,6 +111,17 @@ class Config:
                 "else the first samples reach back to before the load was steady"
             )
         return warmup_seconds
+
+    @field_validator("cpu_rate_window_seconds")
+    @classmethod
+    def _holds_steady_load_only(cls, cpu_rate_window_seconds: int, info: ValidationInfo) -> int:
+        steady_seconds = info.data.get("warmup_seconds", 0) + info.data.get("sampling_interval_seconds", 0)
+        if cpu_rate_window_seconds > steady_seconds > 0:
+            raise ValueError(
+                f"at most {variable_of('warmup_seconds')} + {variable_of('sampling_interval_seconds')} "
+                f"({steady_seconds:g} s), else the first samples reach back to before the load was steady"
+            )
+        return cpu_rate_window_seconds
 
     @field_validator("measured_seconds")
     @classmethod

@@ -10,7 +10,7 @@ from typing import Any
 from kpp import __version__
 from kpp.collector.config import Config
 from kpp.collector.kubernetes_client import LoadState, Resources, Service
-from kpp.collector.queries import ALL_QUERIES
+from kpp.collector.queries import ALL_QUERIES, CPU_QUERIES
 from kpp.files import write_whole
 
 
@@ -46,9 +46,16 @@ def write_manifest(  # noqa: PLR0913 - one argument per part of the record
             for service in services
         },
         "load_found": str(load_found),
-        "queries": {
-            query.name: query.text(config.namespace, config.rate_window_seconds) for query in ALL_QUERIES
-        },
+        "queries": _write_queries(config),
     }
     text = json.dumps(record, indent=2, default=str) + "\n"
     write_whole({path: text.encode()})
+
+
+def _write_queries(config: Config) -> dict[str, str]:
+    """Each query by its name, over the range that its signal has."""
+    windows = {query.name: config.cpu_rate_window_seconds for query in CPU_QUERIES}
+    return {
+        query.name: query.text(config.namespace, windows.get(query.name, config.rate_window_seconds))
+        for query in ALL_QUERIES
+    }

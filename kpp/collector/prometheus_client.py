@@ -84,7 +84,7 @@ class PrometheusClient:
         Args:
             at: the instant to look at, in Unix seconds.
         """
-        window_seconds = self._config.rate_window_seconds
+        window_seconds = self._config.cpu_rate_window_seconds
         if self._api.query(queries.CPU_BY_CONTAINER, at, window_seconds):
             return CpuSource.CONTAINERS
         if self._api.query(queries.CPU_BY_POD, at, window_seconds):
@@ -96,7 +96,7 @@ class PrometheusClient:
             return CpuSource.PODS
         logger.warning(
             "There is no CPU usage in namespace %s over the %d s before %.0f: check that Prometheus scrapes "
-            "cAdvisor, and that KPP_RATE_WINDOW_SECONDS spans at least two scrapes, better four.",
+            "cAdvisor, and that KPP_CPU_RATE_WINDOW_SECONDS spans at least two scrapes, better eight.",
             self._config.namespace,
             window_seconds,
             at,
@@ -106,7 +106,7 @@ class PrometheusClient:
     def sample(
         self, at: float, pods: Mapping[str, str], services: Sequence[Service], cpu_source: CpuSource
     ) -> dict[str, Signals]:
-        """Measure every service over the rate window that ends at one and the same instant.
+        """Measure every service over the rate windows that end at one and the same instant.
 
         Args:
             at: that instant, in Unix seconds.
@@ -155,7 +155,7 @@ class PrometheusClient:
 
     def _ask_cpu(self, at: float, cpu_source: CpuSource) -> CpuAnswers:
         def ask(query: Query) -> dict[tuple[str, str], float]:
-            return by_container(self._api.query(query, at, self._config.rate_window_seconds))
+            return by_container(self._api.query(query, at, self._config.cpu_rate_window_seconds))
 
         if cpu_source is CpuSource.PODS:
             # a pod's cgroup has its own CFS counters, but what is throttled are the containers in it

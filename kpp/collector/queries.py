@@ -178,6 +178,9 @@ sum by (source_workload, destination_workload) (
 """,
 )
 
+# of cAdvisor, whose samples are 10 to 20 s apart and irregular: they need a longer range than Istio's
+CPU_QUERIES = (CPU_BY_CONTAINER, CPU_BY_POD, THROTTLED_PERIODS, PERIODS)
+
 # what a Prometheus answers whatever it holds
 SELF_TEST = Query("self-test", "vector(1)")
 
@@ -186,9 +189,6 @@ ALL_QUERIES = (
     RESPONSE_TIME,
     RESPONSE_TIME_P95,
     ERROR_RATE,
-    CPU_BY_CONTAINER,
-    CPU_BY_POD,
-    THROTTLED_PERIODS,
-    PERIODS,
+    *CPU_QUERIES,
     CALLS,
 )
