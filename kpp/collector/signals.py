@@ -108,7 +108,9 @@ def _share_throttled(cpu: CpuAnswers, pods: frozenset[str]) -> float | None:
         key for key in cpu.periods if key in cpu.throttled_periods and key[0] in pods and key[1] != SIDECAR
     ]
     periods = math.fsum(cpu.periods[key] for key in limited)
-    return math.fsum(cpu.throttled_periods[key] for key in limited) / periods if periods > 0 else None
+    if periods <= 0:
+        return None
+    return min(math.fsum(cpu.throttled_periods[key] for key in limited) / periods, 1.0)
 
 
 def calls_per_request(
