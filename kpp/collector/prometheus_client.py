@@ -54,7 +54,11 @@ class PrometheusClient:
         self._config = config
         self._clock = clock
         self._api = PrometheusApi(
-            config.prometheus_url, config.namespace, config.request_timeout_seconds, clock
+            config.prometheus_url,
+            config.namespace,
+            config.request_timeout_seconds,
+            clock,
+            config.prometheus_access,
         )
         self._reported: set[tuple[str, str]] = set()
 

@@ -9,6 +9,7 @@ from kpp.collector.prometheus_answer import Sample
 from kpp.collector.services import SIDECAR
 
 WORKLOAD = "destination_workload"
+LARGEST_VALUE = 1e12  # a larger one would be refused in a table
 
 
 class CpuSource(StrEnum):
@@ -42,7 +43,7 @@ class Call:
 
 @dataclass(frozen=True)
 class RequestAnswers:
-    """What Istio says, by workload; only finite values."""
+    """What Istio says, by workload; only values that can be."""
 
     throughput: Mapping[str, float]
     response_time: Mapping[str, float]
@@ -52,7 +53,7 @@ class RequestAnswers:
 
 @dataclass(frozen=True)
 class CpuAnswers:
-    """What cAdvisor says, by pod and container (empty with `CpuSource.PODS`); only finite values."""
+    """What cAdvisor says, by pod and container (empty with `CpuSource.PODS`); only values that can be."""
 
     cores: Mapping[tuple[str, str], float]
     throttled_periods: Mapping[tuple[str, str], float]
@@ -60,13 +61,15 @@ class CpuAnswers:
 
 
 def by_workload(samples: Iterable[Sample]) -> dict[str, float]:
-    """Values by `destination_workload`; without NaN (nothing was served) and infinities."""
-    return {labels.get(WORKLOAD, ""): value for labels, value in _finite(samples)}
+    """Values by `destination_workload`; without NaN (nothing was served) and what cannot be."""
+    return {labels.get(WORKLOAD, ""): value for labels, value in _possible(samples)}
 
 
 def by_container(samples: Iterable[Sample]) -> dict[tuple[str, str], float]:
-    """Values by (pod, container); without NaN and infinities."""
-    return {(labels.get("pod", ""), labels.get("container", "")): value for labels, value in _finite(samples)}
+    """Values by (pod, container); without what cannot be."""
+    return {
+        (labels.get("pod", ""), labels.get("container", "")): value for labels, value in _possible(samples)
+    }
 
 
 def join_signals(workload: str, pods: frozenset[str], requests: RequestAnswers, cpu: CpuAnswers) -> Signals:
@@ -108,7 +111,9 @@ def _share_throttled(cpu: CpuAnswers, pods: frozenset[str]) -> float | None:
         key for key in cpu.periods if key in cpu.throttled_periods and key[0] in pods and key[1] != SIDECAR
     ]
     periods = math.fsum(cpu.periods[key] for key in limited)
-    return math.fsum(cpu.throttled_periods[key] for key in limited) / periods if periods > 0 else None
+    if periods <= 0:
+        return None
+    return min(math.fsum(cpu.throttled_periods[key] for key in limited) / periods, 1.0)
 
 
 def calls_per_request(
@@ -125,12 +130,22 @@ def calls_per_request(
         The calls, by caller and callee; without callers that served nothing and pairs without a call.
     """
     calls = []
-    for labels, count in _finite(samples):
+    for labels, count in _possible(samples):
         caller, callee = labels.get("source_workload", ""), labels.get(WORKLOAD, "")
         if caller in service_of and callee in service_of and served.get(caller, 0.0) > 0 and count > 0:
             calls.append(Call(service_of[caller], service_of[callee], count / served[caller]))
-    return tuple(sorted(calls, key=lambda call: (call.caller, call.callee)))
+    possible = (call for call in calls if is_possible(call.calls))
+    return tuple(sorted(possible, key=lambda call: (call.caller, call.callee)))
 
 
-def _finite(samples: Iterable[Sample]) -> Iterator[tuple[dict[str, str], float]]:
-    return ((sample.metric, sample.value[1]) for sample in samples if math.isfinite(sample.value[1]))
+def _possible(samples: Iterable[Sample]) -> Iterator[tuple[dict[str, str], float]]:
+    return ((sample.metric, sample.value[1]) for sample in samples if is_possible(sample.value[1]))
+
+
+def is_possible(value: float) -> bool:
+    """Whether a value can have been measured: not NaN, not infinite, not negative, not absurdly large.
+
+    >>> is_possible(0.25), is_possible(float("nan")), is_possible(-1.0)
+    (True, False, False)
+    """
+    return 0 <= value <= LARGEST_VALUE
