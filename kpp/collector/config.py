@@ -26,6 +26,7 @@ from kpp.collector.access_settings import (
     hide_password,
     split_url,
 )
+from kpp.collector.profiles.reading import DEFAULT_PROFILE
 from kpp.collector.prometheus_access import PrometheusAccess
 from kpp.errors import ConfigError
 from kpp.schema import is_dns_label
@@ -111,6 +112,9 @@ class Config:
     request_timeout_seconds: Seconds = 10.0
     rollout_timeout_seconds: Seconds = 600.0
     output_directory: Path = Path("dataset")
+    profile: Annotated[str, Field(min_length=1)] = (
+        DEFAULT_PROFILE  # of queries: a name, or the path of a file
+    )
     prometheus_access: PrometheusAccess = PrometheusAccess()  # no setting: it has its own, `ACCESS_VARIABLES`
 
     @field_validator("warmup_seconds")

@@ -45,6 +45,7 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
         "request_timeout_seconds": ("5", 5.0),
         "rollout_timeout_seconds": ("60", 60.0),
         "output_directory": ("out", Path("out")),
+        "profile": ("istio-ambient", "istio-ambient"),
     }
     assert set(values) == set(setting_names())
     env_file = tmp_path / ".env"

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from kpp.clock import ManualClock
 from kpp.collector.config import Config
+from kpp.collector.profiles.profile import Labels
 from kpp.collector.prometheus_answer import MATRIX, VECTOR, read_answer
 from kpp.collector.prometheus_client import CpuSource, PrometheusClient
 from kpp.collector.prometheus_faults import SHOWN_CHARACTERS, AnswerFaultError
@@ -219,7 +220,7 @@ def test_any_answer_gives_samples_or_one_line(content: bytes, status: int, media
 def test_any_samples_give_values_that_a_table_may_hold(result: list[object]) -> None:
     content = as_bytes({"status": "success", "data": {"resultType": "vector", "result": result}})
     samples = read_answer(Reply(200, "", "application/json", "", content), VECTOR).data.result
-    served, cores = by_workload(samples), by_container(samples)
+    served, cores = by_workload(samples, "destination_workload"), by_container(samples)
     pods = frozenset(pod for pod, _ in cores)
     signals = join_signals(
         "frontend",
@@ -230,7 +231,7 @@ def test_any_samples_give_values_that_a_table_may_hold(result: list[object]) -> 
     for value in vars(signals).values():
         assert value is None or 0 <= value <= 1e13
     assert signals.throttled is None or signals.throttled <= 1
-    for call in calls_per_request(samples, served, {"frontend": "frontend", '"': "quote"}):
+    for call in calls_per_request(samples, served, {"frontend": "frontend", '"': "quote"}, Labels()):
         assert math.isfinite(call.calls)
 
 
