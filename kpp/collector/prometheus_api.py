@@ -91,12 +91,17 @@ class PrometheusApi:
             reraise=True,
         )
 
+    @property
+    def url(self) -> str:
+        """Where it is asked, as it may be shown."""
+        return self._url
+
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
 
-    def query(self, query: Query, at: float, window_seconds: int) -> list[Sample]:
-        """Evaluate one query at the instant `at` (Unix seconds).
+    def query(self, query: Query, at: float | None, window_seconds: int) -> list[Sample]:
+        """Evaluate one query at the instant `at` (Unix seconds); None is the server's present.
 
         Connection errors, time-outs, HTTP 429 and 5xx are tried again, three times in all.
 
@@ -104,8 +109,8 @@ class PrometheusApi:
             QueryError: one line with the query's name, the URL (without its password) and the mend.
         """
         text = query.text(self._namespace, window_seconds)
-        logger.debug("Query %r at %.3f:\n%s", query.name, at, text)
-        params = {"time": f"{at:.3f}"}
+        logger.debug("Query %r at %s:\n%s", query.name, at, text)
+        params = {} if at is None else {"time": f"{at:.3f}"}
         answer: Answer[Vector] = self._ask(
             query.name, lambda: self._connect.custom_query(text, params=params)
         )

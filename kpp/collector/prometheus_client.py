@@ -9,7 +9,7 @@ from typing import Self
 from kpp import schema
 from kpp.clock import Clock
 from kpp.collector.config import Config
-from kpp.collector.profiles.profile import Signal
+from kpp.collector.profiles.profile import Profile, Signal
 from kpp.collector.profiles.reading import read_profile
 from kpp.collector.prometheus_answer import Sample
 from kpp.collector.prometheus_api import PrometheusApi
@@ -73,6 +73,16 @@ class PrometheusClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def api(self) -> PrometheusApi:
+        """The questions beneath, for checks before a campaign."""
+        return self._api
+
+    @property
+    def profile(self) -> Profile:
+        """What is asked."""
+        return self._profile
 
     def close(self) -> None:
         """Close the connections."""

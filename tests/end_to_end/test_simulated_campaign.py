@@ -92,6 +92,7 @@ def test_with_a_longer_window_cpu_is_exact(tmp_path: Path) -> None:
         campaign = world.collect(
             user_counts=(60,),
             rate_window_seconds=240,
+            cpu_rate_window_seconds=240,
             warmup_seconds=240,
             sampling_interval_seconds=240,
             measured_seconds=480,
