@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 
 from kpp.cli.cluster_clock import find_clock
-from kpp.collector.config import Config, read_config, variable_of
+from kpp.collector.config import Config, read_config, setting_names, variable_of
+from kpp.collector.profiles.reading import read_profile
 
 if TYPE_CHECKING:
     from kpp.collector.csv_writer import CsvWriter
@@ -97,6 +98,10 @@ def collect(  # noqa: PLR0913 - each parameter is an option
     output_directory: Annotated[
         str | None, _setting("output_directory", OUTPUT, "Folder for the campaign's files.", "DIR")
     ] = None,
+    profile: Annotated[
+        str | None,
+        _setting("profile", CLUSTER, "Queries to ask: istio-sidecar, istio-ambient, or a file.", "PROFILE"),
+    ] = None,
     env_file: Annotated[
         Path | None, typer.Option(help="Read settings from this file; if not given, from .env.", exists=True)
     ] = None,
@@ -113,8 +118,9 @@ def collect(  # noqa: PLR0913 - each parameter is an option
     Each setting may also stand in the environment or in a .env file, under the name in brackets.
     """
     # every parameter that is named like a field of Config is a setting
-    given = {field: value for field, value in locals().items() if field in Config.__dataclass_fields__}
+    given = {field: value for field, value in locals().items() if field in setting_names()}
     config = read_config(given, os.environ, env_file or _default_env_file())
+    read_profile(config.profile)  # a faulty one is told before anything is done
     if dry_run:
         from kpp.cli.campaign_plan import show_plan
 

@@ -1,6 +1,5 @@
 """The settings of a campaign: options over environment over `.env` over defaults, checked all at once."""
 
-import dataclasses
 import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,6 +19,15 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
+from kpp.collector.access_settings import (
+    ACCESS_VARIABLES,
+    AccessFaultError,
+    connect,
+    hide_password,
+    split_url,
+)
+from kpp.collector.profiles.reading import DEFAULT_PROFILE
+from kpp.collector.prometheus_access import PrometheusAccess
 from kpp.errors import ConfigError
 from kpp.schema import is_dns_label
 
@@ -51,7 +59,11 @@ def _split_names(text: object) -> object:
 
 
 def _check_url(text: str) -> str:
-    TypeAdapter(HttpUrl).validate_python(text)
+    url = TypeAdapter(HttpUrl).validate_python(text)
+    if url.username is not None or url.password is not None:
+        raise ValueError("user and password belong into PROMETHEUS_USER and PROMETHEUS_PASSWORD")
+    if url.query is not None or url.fragment is not None:
+        raise ValueError("must end with the path, without ? and #")
     return text.rstrip("/")
 
 
@@ -100,6 +112,10 @@ class Config:
     request_timeout_seconds: Seconds = 10.0
     rollout_timeout_seconds: Seconds = 600.0
     output_directory: Path = Path("dataset")
+    profile: Annotated[str, Field(min_length=1)] = (
+        DEFAULT_PROFILE  # of queries: a name, or the path of a file
+    )
+    prometheus_access: PrometheusAccess = PrometheusAccess()  # no setting: it has its own, `ACCESS_VARIABLES`
 
     @field_validator("warmup_seconds")
     @classmethod
@@ -140,6 +156,11 @@ class Config:
         return int(self.measured_seconds // self.sampling_interval_seconds)
 
 
+def setting_names() -> tuple[str, ...]:
+    """The fields of `Config` that are settings."""
+    return tuple(name for name in Config.__dataclass_fields__ if name != "prometheus_access")
+
+
 def variable_of(field: str) -> str:
     """The environment variable of a field; Prometheus's URL keeps the name that other tools use too.
 
@@ -162,7 +183,7 @@ def read_config(
     Raises:
         ConfigError: one line for all faults, each with the variable, what it held and what is allowed.
     """
-    variables = {variable_of(field.name): field.name for field in dataclasses.fields(Config)}
+    variables = {variable_of(name): name for name in setting_names()}
     from_file = dotenv_values(env_file) if env_file is not None else {}
     settings: dict[str, Any] = {}
     for variable, field in variables.items():
@@ -173,7 +194,24 @@ def read_config(
     for name in _strangers(environment, variables):
         logger.warning("The environment variable %s is no setting of kpp and has no effect.", name)
     faults = [f"{name} in {env_file} is no setting of kpp" for name in _strangers(from_file, variables)]
+    access = {name: environment.get(name) or from_file.get(name) or "" for name in ACCESS_VARIABLES}
+    try:
+        _check_option(options.get("prometheus_url"), environment)
+        settings |= connect(settings.get("prometheus_url"), access)
+    except AccessFaultError as fault:
+        faults.append(str(fault))
     return _check(settings, faults)
+
+
+def _check_option(url: object, environment: Mapping[str, str]) -> None:
+    """Refuse a password in an option, which every user of the machine can read in the list of processes."""
+    if url not in (None, environment.get(variable_of("prometheus_url"))) and split_url(str(url))[1:] != (
+        None,
+        None,
+    ):
+        raise AccessFaultError(
+            "--prometheus-url holds a user or a password: set PROMETHEUS_USER and PROMETHEUS_PASSWORD instead"
+        )
 
 
 def _strangers(given: Iterable[str], variables: Iterable[str]) -> list[str]:
@@ -199,5 +237,7 @@ def _describe(error: ValidationError) -> list[str]:
         field, *part = fault["loc"]
         held = f"… {fault['input']} …" if part else fault["input"]
         message = fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        if field == "prometheus_url":
+            held = hide_password(str(held))
         texts.setdefault(str(field), f"{variable_of(str(field))} is {held!r}: {message}")
     return list(texts.values())

@@ -10,7 +10,8 @@ from typing import Any
 from kpp import __version__
 from kpp.collector.config import Config
 from kpp.collector.kubernetes_client import LoadState, Resources, Service
-from kpp.collector.queries import ALL_QUERIES, CPU_QUERIES
+from kpp.collector.profiles.profile import Signal
+from kpp.collector.profiles.reading import read_profile
 from kpp.files import write_whole
 
 
@@ -53,9 +54,9 @@ def write_manifest(  # noqa: PLR0913 - one argument per part of the record
 
 
 def _write_queries(config: Config) -> dict[str, str]:
-    """Each query by its name, over the range that its signal has."""
-    windows = {query.name: config.cpu_rate_window_seconds for query in CPU_QUERIES}
+    """The texts as they are sent; what only `kpp import` asks is left out."""
+    profile = read_profile(config.profile)
+    texts = profile.texts(config.namespace, config.rate_window_seconds, config.cpu_rate_window_seconds)
     return {
-        query.name: query.text(config.namespace, windows.get(query.name, config.rate_window_seconds))
-        for query in ALL_QUERIES
+        profile.queries[signal].name: text for signal, text in texts if signal.section != Signal.PODS.section
     }

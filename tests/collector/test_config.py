@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpp.collector.config import Config, parse_user_counts, read_config, variable_of
+from kpp.collector.config import Config, parse_user_counts, read_config, setting_names, variable_of
 from kpp.errors import ConfigError
 
 
@@ -45,14 +45,17 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
         "request_timeout_seconds": ("5", 5.0),
         "rollout_timeout_seconds": ("60", 60.0),
         "output_directory": ("out", Path("out")),
+        "profile": ("istio-ambient", "istio-ambient"),
     }
-    assert set(values) == {field.name for field in dataclasses.fields(Config)}
+    assert set(values) == set(setting_names())
     env_file = tmp_path / ".env"
     env_file.write_text("".join(f"{variable_of(field)}='{text}'\n" for field, (text, _) in values.items()))
 
     config = read_config({}, {}, env_file)
 
-    assert dataclasses.asdict(config) == {field: value for field, (_, value) in values.items()}
+    assert {name: getattr(config, name) for name in values} == {
+        field: value for field, (_, value) in values.items()
+    }
 
 
 def test_all_faults_are_reported_at_once_with_what_they_held_and_what_is_allowed() -> None:

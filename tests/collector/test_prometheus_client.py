@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from kpp.clock import ManualClock
-from kpp.collector.config import Config
+from kpp.collector.config import Config, read_config
 from kpp.collector.prometheus_client import CpuSource, PrometheusClient, Signals
 from kpp.collector.services import Service
 from kpp.errors import PrometheusError
@@ -93,8 +93,9 @@ def test_calls_are_measured_over_the_whole_experiment(fake: FakePrometheus) -> N
 
 def test_the_password_is_sent_and_not_shown(fake: FakePrometheus, clock: ManualClock) -> None:
     fake.fail_next(recorded("sign_in.html", status=401))
+    url = fake.url.replace("http://", "http://kpp:secret@")
     with (
-        connect(fake.url.replace("http://", "http://kpp:secret@"), clock) as client,
+        PrometheusClient(read_config({}, {"PROMETHEUS_URL": url}, None), clock) as client,
         pytest.raises(PrometheusError) as caught,
     ):
         client.check_ready()
@@ -320,10 +321,10 @@ def test_other_faults_are_told_at_once(fake: FakePrometheus, answer: Response, t
 
 
 def test_a_redirect_to_a_sign_in_page_is_no_prometheus(fake: FakePrometheus) -> None:
-    fake.answer(lambda request: request.path == "/login", recorded("sign_in.html"))
-    fake.answer("vector(1)", recorded("sign_in.html", status=302, Location="/login"))
-    with connect(fake.url) as client, pytest.raises(PrometheusError, match="no Prometheus"):
+    fake.answer("vector(1)", recorded("sign_in.html", status=302, Location="/login?state=1"))
+    with connect(fake.url) as client, pytest.raises(PrometheusError, match=r"\(HTTP 302\), to /login, and"):
         client.check_ready()
+    assert len(fake.requests) == 1
 
 
 def test_a_server_without_tls_is_told_so(fake: FakePrometheus) -> None:
