@@ -15,7 +15,9 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from kpp.collector.queries import CPU_BY_CONTAINER, Query
+from kpp.collector.profiles.profile import Signal
+from kpp.collector.profiles.reading import DEFAULT_PROFILE, read_profile
+from kpp.collector.queries import Query
 from kpp.simulator.application import Application
 from kpp.simulator.application_file import read_application
 from kpp.simulator.cluster import Simulation, SimulationSettings
@@ -61,6 +63,7 @@ def measure_even_counters(seconds: float, seed: int) -> Errors:
 
 def measure_boutique(users: int, seconds: float, seed: int) -> dict[int, float]:
     """The mean error of the collector's query over all containers of the boutique together, by window."""
+    by_container = read_profile(DEFAULT_PROFILE).queries[Signal.CPU_BY_CONTAINER]
     application = with_users(read_application("online_boutique"), users)
     simulation = Simulation(application, 1e6, SimulationSettings(seed=seed))
     simulation.advance_to(simulation.now + SETTLING_SECONDS)
@@ -72,7 +75,7 @@ def measure_boutique(users: int, seconds: float, seed: int) -> dict[int, float]:
         cpu_seconds.append(true_cpu_seconds(simulation))
         at = simulation.now - LAG_SECONDS - random.uniform(0, SCRAPE_SECONDS)  # at any phase of the scrapes
         for window, values in shown.items():
-            values.append(float(ask(simulation.samples, CPU_BY_CONTAINER, at, window).sum()))
+            values.append(float(ask(simulation.samples, by_container, at, window).sum()))
     true_cores = (cpu_seconds[-1] - cpu_seconds[0]) / (60 * (len(cpu_seconds) - 1))
     return {window: float(np.mean(values)) / true_cores - 1 for window, values in shown.items()}
 

@@ -31,7 +31,8 @@ def campaign(request: pytest.FixtureRequest) -> str:
 
 
 def test_the_script_makes_the_beginning_of_each_table_again(tmp_path: Path, campaign: str) -> None:
-    command = [sys.executable, DATASET / "make_simulated.py", "--sample", "--folder", tmp_path, campaign]
+    script = DATASET / "make_simulated.py"
+    command: list[str | Path] = [sys.executable, script, "--sample", "--folder", tmp_path, campaign]
     subprocess.run(command, check=True, timeout=LIMIT_SECONDS, capture_output=True)
 
     name = f"performance_results_simulated_{campaign}.csv"
