@@ -68,6 +68,13 @@ _POD_SPEC: Json = {
     "securityContext": OBJECT,
 }
 _TEMPLATE: Json = {"metadata": _METADATA, "spec": _POD_SPEC}
+_POLICY_RULE: Json = {
+    "verbs": [STRING],
+    "apiGroups": [STRING],
+    "resources": [STRING],
+    "resourceNames": [STRING],
+    "nonResourceURLs": [STRING],
+}
 
 FIELD_TYPES: dict[str, Json] = {
     "Deployment": {
@@ -116,6 +123,30 @@ FIELD_TYPES: dict[str, Json] = {
             "renewTime": STRING,
         },
     },
+    "Job": {
+        "metadata": _METADATA,
+        "spec": {
+            "parallelism": INTEGER,
+            "completions": INTEGER,
+            "backoffLimit": INTEGER,
+            "activeDeadlineSeconds": INTEGER,
+            "ttlSecondsAfterFinished": INTEGER,
+            "suspend": BOOLEAN,
+            "template": _TEMPLATE,
+        },
+    },
+    "PersistentVolumeClaim": {
+        "metadata": _METADATA,
+        "spec": {
+            "accessModes": [STRING],
+            "resources": {"limits": {"*": QUANTITY}, "requests": {"*": QUANTITY}},
+            "storageClassName": STRING,
+        },
+    },
+    "Role": {"metadata": _METADATA, "rules": [_POLICY_RULE]},
+    "ClusterRole": {"metadata": _METADATA, "rules": [_POLICY_RULE]},
+    "RoleBinding": {"metadata": _METADATA, "roleRef": TEXTS, "subjects": [TEXTS]},
+    "ClusterRoleBinding": {"metadata": _METADATA, "roleRef": TEXTS, "subjects": [TEXTS]},
     "ConfigMap": {"metadata": _METADATA, "data": TEXTS, "binaryData": TEXTS},
     "SelfSubjectAccessReview": {"metadata": _METADATA, "spec": OBJECT},
 }
