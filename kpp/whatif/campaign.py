@@ -33,8 +33,14 @@ MINUTES = "Minutes"  # of a level: how many
 def make_campaign(
     table: Table, calls: pd.DataFrame | None = None, cpu_limits: Mapping[str, float] | None = None
 ) -> Campaign:
-    """Aggregate a table by (minute, service, user count): the mean of what was measured."""
+    """Aggregate a table by (minute, service, user count): the mean of what was measured.
+
+    No replica that is ready, as when a probe was missed, is no layout that anybody asks for: it counts as not
+    known.
+    """
     frame = table.frame
+    if REPLICAS in frame:
+        frame = frame.assign(**{REPLICAS: frame[REPLICAS].where(frame[REPLICAS] > 0)})
     optional = [column for column in OPTIONAL_COLUMNS if column in frame and frame[column].notna().any()]
     keys = [SERVICE, TIMESTAMP, USER_COUNT]
     rows = frame.assign(**{TIMESTAMP: (frame[TIMESTAMP] / STEP_SECONDS + 0.5) // 1 * STEP_SECONDS})
