@@ -6,8 +6,8 @@
 - B is another campaign of the same application, at loads beyond those of A.
 - The simulated campaigns at normal load and in overload are those of dataset/, unless others are named.
 
-Prints the page, the targets first; with --write puts it between the marks in docs/results.md, and pictures into
-docs/images. Some three minutes of CPU time; what is being done is told on stderr.
+Prints the page, the targets first; with --write puts it between the marks in docs/results.md, and pictures
+into docs/images. Some three minutes of CPU time; what is being done is told on stderr.
 """
 
 import argparse

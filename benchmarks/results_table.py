@@ -79,12 +79,9 @@ def _overload(board: Leaderboard, entry: str) -> Iterator[str]:
 
 
 def _above_floor(board: Leaderboard) -> Mapping[str, str]:
-    return {
-        target: _cell(
-            100 * (_mape(board, target) / (board.floor.mean[target].mape or np.nan) - 1), 10, "{:+.1f} %"
-        )
-        for target in TARGETS
-    }
+    floors = {target: board.floor.mean[target].mape or np.nan for target in TARGETS}
+    above = {target: 100 * (_mape(board, target) / floors[target] - 1) for target in TARGETS}
+    return {target: _cell(value, 10, "{:+.1f} %") for target, value in above.items()}
 
 
 def _behind_rivals(board: Leaderboard) -> Mapping[str, str]:
