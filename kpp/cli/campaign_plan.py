@@ -11,6 +11,7 @@ from rich.table import Table
 
 from kpp.clock import Clock
 from kpp.collector.config import Config
+from kpp.collector.journal_record import CampaignRecord
 from kpp.collector.kubernetes_client import KubernetesClient
 from kpp.collector.load_generator import LoadState, Patch, load_patch, replicas_patch, restore_patch
 from kpp.collector.plan import Plan, plan_campaign
@@ -32,6 +33,26 @@ def show_plan(config: Config, clock: Clock, *, as_json: bool) -> None:
         typer.echo(json.dumps(_as_record(config, plan, services, patches), indent=2))
     else:
         _print_patches(config, services, patches)
+
+
+def show_remaining(record: CampaignRecord, *, as_json: bool) -> None:
+    """Print what `--resume` would do; the cluster is not asked."""
+    remaining = Plan(record.remaining)
+    to_restore = None if record.is_restored or record.state is None else record.state
+    if as_json:
+        experiments = [asdict(experiment) for experiment in remaining.experiments]
+        state = to_restore.as_json() if to_restore is not None else None
+        report = {"journal": str(record.path), "restore": state, "experiments": experiments}
+        typer.echo(json.dumps({**report, "total_seconds": remaining.total_seconds}, indent=2))
+        return
+    console = _console()
+    console.print(f"Campaign of {record.path}", soft_wrap=True)
+    if to_restore is not None:
+        console.print(f"First the load generator is put back: {to_restore.load}", soft_wrap=True)
+        for name, count in to_restore.replicas.items():
+            console.print(f"and Deployment {name}: replicas {count}")
+    _print_experiments(remaining)
+    console.print("Nothing was changed.")
 
 
 def _patches(config: Config, plan: Plan, found: LoadState) -> dict[str, Patch]:

@@ -1,18 +1,14 @@
 """`kpp collect`: run a campaign on a live cluster, or show what it would do."""
 
-import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from kpp.clock import SystemClock
+from kpp.cli.cluster_clock import find_clock
 from kpp.collector.config import Config, read_config, variable_of
-
-if TYPE_CHECKING:
-    from kpp.collector.csv_writer import CsvWriter
+from kpp.errors import ConfigError
 
 CLUSTER, LOAD, SAMPLING, OUTPUT = "Cluster", "Load", "Phases and sampling", "Output"
 
@@ -31,6 +27,14 @@ def _setting(field: str, panel: str, text: str, metavar: str | None = None) -> A
 
 
 def collect(  # noqa: PLR0913 - each parameter is an option
+    journal: Annotated[
+        Path | None,
+        typer.Argument(
+            help="With --resume: the journal or the measurements of the campaign; if not given, the newest "
+            "campaign in the output folder that is not finished.",
+            show_default=False,
+        ),
+    ] = None,
     *,
     prometheus_url: Annotated[
         str | None, _setting("prometheus_url", CLUSTER, "Where Prometheus answers.", "URL")
@@ -100,6 +104,12 @@ def collect(  # noqa: PLR0913 - each parameter is an option
         bool,
         typer.Option("--dry-run", help="Show plan and patches; touch nothing.", rich_help_panel=OUTPUT),
     ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Put back what a dead campaign left, then go on with it.", rich_help_panel=OUTPUT
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON.", rich_help_panel=OUTPUT)
     ] = False,
@@ -108,49 +118,31 @@ def collect(  # noqa: PLR0913 - each parameter is an option
 
     Each setting may also stand in the environment or in a .env file, under the name in brackets.
     """
+    if journal is not None and not resume:
+        raise ConfigError(
+            f"a new campaign takes no argument, and {journal} is one",
+            mend="give --resume to go on with that campaign",
+        )
     # every parameter that is named like a field of Config is a setting
     given = {field: value for field, value in locals().items() if field in Config.__dataclass_fields__}
-    config = read_config(given, os.environ, env_file or _default_env_file())
+    env_file = env_file or default_env_file()
+    if resume:
+        from kpp.cli.campaign_run import resume_newest
+
+        resume_newest(journal, given, env_file, dry_run=dry_run, as_json=as_json)
+        return
+    config = read_config(given, os.environ, env_file)
     if dry_run:
         from kpp.cli.campaign_plan import show_plan
 
-        show_plan(config, SystemClock(), as_json=as_json)
+        show_plan(config, find_clock(os.environ), as_json=as_json)
     else:
-        _run(config, as_json=as_json)
+        from kpp.cli.campaign_run import run
+
+        run(config, as_json=as_json)
 
 
-def _default_env_file() -> Path | None:
+def default_env_file() -> Path | None:
+    """The `.env` of the working directory, None where there is none."""
     path = Path(".env")
     return path if path.is_file() else None
-
-
-def _run(config: Config, *, as_json: bool) -> None:
-    from kpp.cli.campaign_progress import CampaignProgress
-    from kpp.collector.collector import run_campaign
-    from kpp.collector.kubernetes_client import KubernetesClient
-    from kpp.collector.prometheus_client import PrometheusClient
-
-    clock = SystemClock()
-    progress = CampaignProgress(Console(stderr=True, highlight=False), clock, config.entry_service)
-    try:
-        with KubernetesClient(config, clock) as cluster, PrometheusClient(config, clock) as prometheus:
-            run_campaign(config, cluster, prometheus, clock, progress)
-    finally:
-        progress.stop()
-        if progress.files is not None:
-            _show_files(progress.files, progress.row_count, as_json=as_json)
-
-
-def _show_files(files: "CsvWriter", row_count: int, *, as_json: bool) -> None:
-    from kpp.collector.manifest import manifest_path
-
-    manifest = manifest_path(files.path)
-    if row_count == 0:
-        typer.echo("Nothing was collected.", err=True)
-    elif as_json:
-        paths = {"measurements": str(files.path), "calls": str(files.calls_path), "manifest": str(manifest)}
-        typer.echo(json.dumps({**paths, "rows": row_count}, indent=2))
-    else:
-        typer.echo(f"Collected {row_count} rows in {files.path}")
-        typer.echo(f"  who calls whom        {files.calls_path}")
-        typer.echo(f"  settings and cluster  {manifest}")

@@ -17,6 +17,7 @@ from kpp.cli.demo import demo
 from kpp.cli.evaluate import evaluate
 from kpp.cli.fit import fit
 from kpp.cli.predict import predict
+from kpp.cli.restore import restore
 from kpp.cli.simulate import simulate
 from kpp.cli.table import table
 from kpp.cli.train import train
@@ -53,6 +54,7 @@ def configure(
 
 
 app.command()(collect)
+app.command()(restore)
 app.command()(train)
 app.command()(table)
 app.command()(fit)

@@ -126,6 +126,18 @@ class Config:
         return int(self.measured_seconds // self.sampling_interval_seconds)
 
 
+# of these a resumed campaign takes the present ones: they say how to reach what is measured, not what
+MAY_CHANGE = frozenset(
+    {
+        "kube_context",
+        "output_directory",
+        "prometheus_url",
+        "request_timeout_seconds",
+        "rollout_timeout_seconds",
+    }
+)
+
+
 def variable_of(field: str) -> str:
     """The environment variable of a field; Prometheus's URL keeps the name that other tools use too.
 
@@ -136,7 +148,10 @@ def variable_of(field: str) -> str:
 
 
 def read_config(
-    options: Mapping[str, object], environment: Mapping[str, str], env_file: Path | None
+    options: Mapping[str, object],
+    environment: Mapping[str, str],
+    env_file: Path | None,
+    recorded: Mapping[str, object] | None = None,
 ) -> Config:
     """Merge the settings and check them all.
 
@@ -144,6 +159,8 @@ def read_config(
         options: field name to value; None means not given.
         environment: the process's environment.
         env_file: a `.env` file that exists, or None.
+        recorded: settings of a campaign that is resumed, by field. The file does not go before them, except
+            for those that may change.
 
     Raises:
         ConfigError: one line for all faults, each with the variable, what it held and what is allowed.
@@ -152,7 +169,10 @@ def read_config(
     from_file = dotenv_values(env_file) if env_file is not None else {}
     settings: dict[str, Any] = {}
     for variable, field in variables.items():
-        for value in (options.get(field), environment.get(variable), from_file.get(variable)):
+        before = (recorded or {}).get(field)
+        in_file = from_file.get(variable)
+        later = (in_file, before) if field in MAY_CHANGE else (before, in_file)
+        for value in (options.get(field), environment.get(variable), *later):
             if value not in (None, ""):
                 settings[field] = value
                 break

@@ -213,3 +213,46 @@ def test_collecting_loads_neither_torch_nor_scikit_learn(world: World) -> None:
 
     assert json.loads(result.stdout)["rows"] > 0
     assert result.stderr.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["old.jsonl"], 2, "give --resume to go on with that campaign"),
+        (["--resume"], 3, "there is no campaign that is not finished"),
+        (["--resume", "old.jsonl"], 3, "old.jsonl: cannot be read: No such file"),
+        (["--resume", "kubeconfig"], 3, "is no journal of a campaign"),
+    ],
+)
+def test_what_cannot_be_gone_on_with_is_one_line(
+    world: World, arguments: list[str], code: int, message: str
+) -> None:
+    (world.folder / "kubeconfig").write_text((world.folder / "kubeconfig").read_text() + "\n")
+
+    result = world.run("collect", *arguments)
+
+    assert result.returncode == code
+    assert message in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert world.kubernetes.patches == []
+
+
+def test_an_interrupted_campaign_goes_on_into_the_same_files(world: World) -> None:
+    world.environment |= {"KPP_USER_COUNTS": "20,30", "KPP_MEASURED_SECONDS": "4"}
+    with world.start("collect") as process:
+        wait_for_rows(world.folder / "dataset")
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+    (journal,) = (world.folder / "dataset").glob("performance_journal_*.jsonl")
+    assert f"kpp collect --resume dataset/{journal.name}" in err
+
+    result = world.run("collect", "--resume", "--json")
+
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["rows"] == 2 * 4 * len(SERVICES)
+    assert report["finished"]
+    assert "Going on with campaign" in result.stderr
+    lines = (world.folder / report["measurements"]).read_text().splitlines()
+    assert len(lines) == 1 + report["rows"]
+    assert world.run("restore").stdout == "No campaign here has left anything to restore.\n"

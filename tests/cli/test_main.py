@@ -90,6 +90,7 @@ def test_every_error_has_the_documented_exit_code() -> None:
         "ClusterError": 4,
         "KubernetesError": 4,
         "RolloutError": 4,
+        "LeaseLostError": 4,
         "PrometheusError": 4,
         "ShortfallError": 5,
         "Interrupted": 130,
