@@ -77,7 +77,7 @@ class CampaignProgress:
 
     def entered(self, experiment: Experiment, phase: Phase) -> None:
         """Name the experiment and its phase."""
-        text = f"{experiment.number}/{self._experiment_count} · {experiment.user_count} users · {phase}"
+        text = f"{experiment.number}/{self._experiment_count} · {experiment.load} · {phase}"
         self._phase = experiment.number, phase
         self._phase_entered_at = self._clock.now()
         self._bar.update(self._task, description=text, completed=self._planned_before[self._phase])

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import typer
@@ -15,14 +15,15 @@ from kpp.collector.config import Config, read_config
 from kpp.collector.journal_record import CampaignRecord, find_unfinished, journal_of, read_journal
 from kpp.collector.kubernetes_client import KubernetesClient
 from kpp.collector.manifest import manifest_path
+from kpp.collector.plan import Level, Plan, plan_campaign
 from kpp.collector.prometheus_client import PrometheusClient
 from kpp.collector.resuming import refuse_other_settings, settings_of
 from kpp.errors import InputError
 
 
-def run(config: Config, *, as_json: bool) -> None:
-    """Run a new campaign."""
-    _carry_out(config, None, as_json=as_json)
+def run(config: Config, levels: Sequence[Level] | None, *, as_json: bool) -> None:
+    """Run a new campaign; `levels` are those of a campaign file."""
+    _carry_out(config, plan_campaign(config, levels), as_json=as_json)
 
 
 def resume_newest(
@@ -67,16 +68,17 @@ def _find(path: Path | None, directory: Path) -> CampaignRecord:
     return record
 
 
-def _carry_out(config: Config, record: CampaignRecord | None, *, as_json: bool) -> None:
+def _carry_out(config: Config, work: Plan | CampaignRecord, *, as_json: bool) -> None:
+    record = work if isinstance(work, CampaignRecord) else None
     clock = find_clock(os.environ)
     progress = CampaignProgress(Console(stderr=True, highlight=False), clock, config.entry_service, record)
     is_done = False
     try:
         with KubernetesClient(config, clock) as cluster, PrometheusClient(config, clock) as prometheus:
-            if record is None:
-                collector.run_campaign(config, cluster, prometheus, clock, progress)
+            if isinstance(work, Plan):
+                collector.run_campaign(config, cluster, prometheus, clock, progress, work)
             else:
-                collector.resume_campaign(record, config, cluster, prometheus, clock, progress)
+                collector.resume_campaign(work, config, cluster, prometheus, clock, progress)
         is_done = True
     finally:
         progress.stop()

@@ -1,14 +1,19 @@
 """`kpp collect`: run a campaign on a live cluster, or show what it would do."""
 
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kpp.cli.cluster_clock import find_clock
 from kpp.collector.config import Config, read_config, variable_of
 from kpp.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kpp.collector.plan import Level
 
 CLUSTER, LOAD, SAMPLING, OUTPUT = "Cluster", "Load", "Phases and sampling", "Output"
 
@@ -48,6 +53,20 @@ def collect(  # noqa: PLR0913 - each parameter is an option
         str | None,
         _setting("load_generator", CLUSTER, "Deployment that makes the load."),
     ] = None,
+    load_container: Annotated[
+        str | None,
+        _setting(
+            "load_container", CLUSTER, "Its container that is told the load; else the one with the users."
+        ),
+    ] = None,
+    load_variables: Annotated[
+        str | None,
+        _setting("load_variables", CLUSTER, "Variables that it is told the load by.", "VARIABLES"),
+    ] = None,
+    users_per_replica: Annotated[
+        str | None,
+        _setting("users_per_replica", CLUSTER, "Set no variable: the load is its replicas, of N users.", "N"),
+    ] = None,
     label_key: Annotated[
         str | None, _setting("label_key", CLUSTER, "Label of the Deployments that holds the service's name.")
     ] = None,
@@ -65,6 +84,10 @@ def collect(  # noqa: PLR0913 - each parameter is an option
             "Loads to run: 10,20,50, or 10:90:20 (start, end, step).",
             "USERS",
         ),
+    ] = None,
+    campaign: Annotated[
+        str | None,
+        _setting("campaign", LOAD, "File of experiments with users and replicas, instead of these.", "FILE"),
     ] = None,
     spawn_rate: Annotated[
         str | None, _setting("spawn_rate", LOAD, "Users started per second, the variable RATE.", "N")
@@ -131,15 +154,31 @@ def collect(  # noqa: PLR0913 - each parameter is an option
 
         resume_newest(journal, given, env_file, dry_run=dry_run, as_json=as_json)
         return
-    config = read_config(given, os.environ, env_file)
+    config, levels = _read_levels(read_config(given, os.environ, env_file), given)
     if dry_run:
         from kpp.cli.campaign_plan import show_plan
 
-        show_plan(config, find_clock(os.environ), as_json=as_json)
+        show_plan(config, levels, find_clock(os.environ), as_json=as_json)
     else:
         from kpp.cli.campaign_run import run
 
-        run(config, as_json=as_json)
+        run(config, levels, as_json=as_json)
+
+
+def _read_levels(config: Config, given: Mapping[str, object]) -> "tuple[Config, tuple[Level, ...] | None]":
+    """The experiments of a campaign file, and the settings with their user counts; None without a file."""
+    if config.campaign is None or (given["user_counts"] and not given["campaign"]):
+        return replace(config, campaign=None), None
+    if given["user_counts"]:
+        raise ConfigError(
+            "both KPP_CAMPAIGN and KPP_USER_COUNTS say what to run",
+            where="configuration",
+            mend="give only one of --campaign and --user-counts",
+        )
+    from kpp.collector.campaign_file import read_campaign_file
+
+    levels = read_campaign_file(config.campaign)
+    return replace(config, user_counts=tuple(sorted({level.user_count for level in levels}))), levels
 
 
 def default_env_file() -> Path | None:

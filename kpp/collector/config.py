@@ -19,8 +19,11 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
+from kpp.collector.load_profile import parse_load_variables
 from kpp.errors import ConfigError
 from kpp.schema import is_dns_label
+
+MOST_COUNTS = 10_000
 
 
 def parse_user_counts(text: object) -> object:
@@ -42,11 +45,18 @@ def parse_user_counts(text: object) -> object:
         raise ValueError("a list of whole numbers like 10,20,50, or start:end:step like 10:100:10") from None
     if step <= 0 or end < start:
         raise ValueError("a range start:end:step needs end >= start and step > 0")
+    if (end - start) // step >= MOST_COUNTS:
+        raise ValueError(f"a range of at most {MOST_COUNTS} counts")
     return tuple(range(start, end + 1, step))
 
 
 def _split_names(text: object) -> object:
     return tuple(name.strip() for name in text.split(",") if name.strip()) if isinstance(text, str) else text
+
+
+def _check_variables(text: str) -> str:
+    parse_load_variables(text)
+    return text
 
 
 def _check_url(text: str) -> str:
@@ -83,10 +93,14 @@ class Config:
     kube_context: str | None = None
     namespace: Name = "default"
     load_generator: Name = "loadgenerator"
+    load_container: Name | None = None  # None: the only one that has a variable with the users
+    load_variables: Annotated[str, AfterValidator(_check_variables)] = "USERS={users} RATE={rate}"
+    users_per_replica: Annotated[int, Field(ge=1)] | None = None  # not None: the replicas alone are the load
     label_key: LabelKey = "app"
     excluded_services: Names = ("redis-cart",)
     entry_service: Name = "frontend"
     user_counts: UserCounts = (10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
+    campaign: Path | None = None  # a file of experiments, instead of the user counts
     spawn_rate: Annotated[int, Field(ge=1)] = 10  # users started per second: the variable RATE
     rate_window_seconds: Annotated[int, Field(ge=1)] = 60
     warmup_seconds: Seconds = 60.0

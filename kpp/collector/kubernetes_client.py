@@ -15,8 +15,7 @@ from kpp.collector.kubernetes_api import KubernetesApi
 from kpp.collector.kubernetes_errors import is_forbidden
 from kpp.collector.lease import CampaignLease, held
 from kpp.collector.lease_object import Holder
-from kpp.collector.load_generator import LoadState, find_load, load_patch, replicas_patch
-from kpp.collector.load_profile import LoadProfile
+from kpp.collector.load_generator import LoadState, find_load, load_patch, profile_of, replicas_patch
 from kpp.collector.restoring import Restoring
 from kpp.collector.rollout import RolloutWatch
 from kpp.collector.services import (
@@ -54,7 +53,7 @@ class KubernetesClient:
         self._config = config
         self._clock = clock
         self._api = KubernetesApi(config, clock, api_client)
-        self._profile = LoadProfile()
+        self._profile = profile_of(config)
         self._watch = self._watch_of(config.load_generator)
         self._restoring = Restoring(self._api, config, self._profile)
         self._services: tuple[Service, ...] | None = None

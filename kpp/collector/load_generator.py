@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kpp.collector.load_profile import LoadProfile
+from kpp.collector.config import Config
+from kpp.collector.load_profile import LoadProfile, parse_load_variables
 from kpp.errors import KubernetesError
 
 LOCUST = LoadProfile()
@@ -46,6 +47,12 @@ class LoadState:
         return (
             f"replicas {self.replicas}, {', '.join(map(str, self.variables))} in container {self.container}"
         )
+
+
+def profile_of(config: Config) -> LoadProfile:
+    """How the settings say that the load generator is told its load."""
+    templates = parse_load_variables(config.load_variables)
+    return LoadProfile(config.load_container, templates, config.users_per_replica)
 
 
 def find_load(deployment: Mapping[str, Any], profile: LoadProfile = LOCUST) -> LoadState:

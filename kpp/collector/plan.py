@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from kpp.collector.config import Config
+from kpp.errors import ConfigError
 
 
 class Phase(StrEnum):
@@ -36,6 +37,12 @@ class Experiment:
     replicas: Mapping[str, int] = field(default_factory=dict)  # by service; the others as they were found
 
     @property
+    def load(self) -> str:
+        """The load and the replicas, for people."""
+        replicas = "".join(f", {name}={count}" for name, count in sorted(self.replicas.items()))
+        return f"{self.user_count} users{replicas}"
+
+    @property
     def total_seconds(self) -> float:
         """The whole experiment, without the roll-out of the load generator, whose length is not known."""
         return self.warmup_seconds + self.measured_seconds + self.cooldown_seconds
@@ -64,8 +71,12 @@ def plan_campaign(config: Config, levels: Sequence[Level] | None = None) -> Plan
     Args:
         config: durations, and the user counts.
         levels: of a campaign file; None takes the user counts.
+
+    Raises:
+        ConfigError: the replicas alone are the load, and a user count is none that they can make.
     """
     levels = levels or [Level(user_count) for user_count in config.user_counts]
+    _check_divisible(levels, config.users_per_replica)
     sampled_seconds = config.samples_per_experiment * config.sampling_interval_seconds
     return Plan(
         tuple(
@@ -80,3 +91,13 @@ def plan_campaign(config: Config, levels: Sequence[Level] | None = None) -> Plan
             for number, level in enumerate(levels, start=1)
         )
     )
+
+
+def _check_divisible(levels: Sequence[Level], users_per_replica: int | None) -> None:
+    odd = sorted({each.user_count for each in levels if each.user_count % (users_per_replica or 1)})
+    if odd:
+        raise ConfigError(
+            f"replicas of {users_per_replica} users each cannot make {', '.join(map(str, odd))} users",
+            where="campaign",
+            mend=f"take multiples of KPP_USERS_PER_REPLICA ({users_per_replica})",
+        )

@@ -1,7 +1,7 @@
 """The cluster before a campaign changes it: what is measured, how, and what has to be put back."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -58,13 +58,7 @@ def survey(
         ClusterError: the cluster or Prometheus cannot be reached or refuses.
     """
     services = cluster.discover_services()
-    deployments = {service.name: service.deployment for service in services}
-    if strangers := [name for name in plan.scaled_services if name not in deployments]:
-        raise ConfigError(
-            f"replicas are given for {', '.join(strangers)}, which is no service here",
-            where="campaign",
-            mend=f"the services are {', '.join(sorted(deployments))}",
-        )
+    deployments = find_deployments(plan, services)
     return Survey(
         services=services,
         cpu_source=prometheus.detect_cpu_source(clock.now() - config.evaluation_lag_seconds),
@@ -73,6 +67,22 @@ def survey(
         node_cores=cluster.read_node_cores(),
         state=cluster.read_state([deployments[name] for name in plan.scaled_services]),
     )
+
+
+def find_deployments(plan: Plan, services: Iterable[Service]) -> dict[str, str]:
+    """Service to Deployment.
+
+    Raises:
+        ConfigError: the plan scales what is no service here.
+    """
+    deployments = {service.name: service.deployment for service in services}
+    if strangers := [name for name in plan.scaled_services if name not in deployments]:
+        raise ConfigError(
+            f"replicas are given for {', '.join(strangers)}, which is no service here",
+            where="campaign",
+            mend=f"the services are {', '.join(sorted(deployments))}",
+        )
+    return deployments
 
 
 def refuse_leftovers(directory: Path, state: ClusterState) -> None:

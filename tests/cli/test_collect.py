@@ -256,3 +256,26 @@ def test_an_interrupted_campaign_goes_on_into_the_same_files(world: World) -> No
     lines = (world.folder / report["measurements"]).read_text().splitlines()
     assert len(lines) == 1 + report["rows"]
     assert world.run("restore").stdout == "No campaign here has left anything to restore.\n"
+
+
+def test_a_campaign_file_is_shown_and_a_wrong_one_told_with_its_line(world: World) -> None:
+    del world.environment["KPP_USER_COUNTS"]
+    file = world.folder / "campaign.yaml"
+    file.write_text("experiments:\n  - users: 10\n  - users: 30\n    replicas: {frontend: 2}\n")
+
+    plan = json.loads(world.run("collect", "--campaign", "campaign.yaml", "--dry-run", "--json").stdout)
+    assert [each["replicas"] for each in plan["experiments"]] == [{}, {"frontend": 2}]
+    assert plan["patches"]["give frontend 2 replicas"] == {"spec": {"replicas": 2}}
+    assert plan["patches"]["restore frontend"] == {"spec": {"replicas": 1}}
+    assert plan["deployments"]["restore frontend"] == "frontend"
+    shown = world.run("collect", "--campaign", "campaign.yaml", "--dry-run").stdout
+    assert "frontend=2" in shown
+    assert max(len(line) for line in shown.splitlines() if not line.startswith("  ")) <= 80
+
+    both = world.run("collect", "--campaign", "campaign.yaml", "--user-counts", "5")
+    assert (both.returncode, "only one of" in both.stderr) == (2, True)
+    file.write_text("experiments:\n  - users: 10\n    think_time: 5\n")
+    wrong = world.run("collect", "--campaign", "campaign.yaml")
+    assert wrong.returncode == 3
+    assert "campaign.yaml: line 3: think_time: nothing that a campaign has" in wrong.stderr
+    assert world.kubernetes.patches == []

@@ -30,7 +30,6 @@ from tests.end_to_end.campaigns import World, serve_world
 USERS = (10, 20)
 TICKS = 2
 SETTINGS = {
-    "KPP_USER_COUNTS": ",".join(map(str, USERS)),
     "KPP_SPAWN_RATE": "10",
     "KPP_MEASURED_SECONDS": str(60 * TICKS),
     "KPP_COOLDOWN_SECONDS": "30",
@@ -38,6 +37,12 @@ SETTINGS = {
     "KPP_EXCLUDED_SERVICES": "database",
     "KPP_ENTRY_SERVICE": "web",
 }
+CAMPAIGN = f"""
+experiments:
+  - users: {USERS[0]}
+  - users: {USERS[1]}
+    replicas: {{api: 3}}
+"""
 SERVICES = {"web", "api"}  # the database speaks TCP
 SECONDS = 300  # of real time, for one process
 CLUSTER_AWAY = 4  # kpp's exit code
@@ -149,8 +154,10 @@ def stage(simulation: Simulation, folder: Path, **settings: str) -> Iterator[Sta
         for server, script in world.served.scripts.items():
             _tell(watch, server, script)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("KPP_")}
+        (folder / "campaign.yaml").write_text(CAMPAIGN)
         environment |= SETTINGS | settings
         environment |= {
+            "KPP_CAMPAIGN": str(folder / "campaign.yaml"),
             "KUBECONFIG": str(folder / KUBECONFIG),
             "PROMETHEUS_URL": world.served.prometheus_url,
             "CLUSTER_CLOCK_URL": world.served.clock_url,
