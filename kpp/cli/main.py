@@ -65,9 +65,13 @@ app.command()(simulate)
 app.command()(demo)
 
 
+_HANGUP = getattr(signal, "SIGHUP", None)  # the terminal was closed; not every platform has it
+_INTERRUPTIONS = [signal.SIGINT, signal.SIGTERM, *([_HANGUP] if _HANGUP is not None else [])]
+
+
 def _interrupt(signal_number: int, _frame: FrameType | None) -> NoReturn:
     """Raise once; whatever cleans up after that is not disturbed by further signals."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _INTERRUPTIONS:
         signal.signal(number, signal.SIG_IGN)
     raise Interrupted("interrupted", mend="run the command again to start over")
 
@@ -75,8 +79,9 @@ def _interrupt(signal_number: int, _frame: FrameType | None) -> NoReturn:
 def main(arguments: list[str] | None = None) -> None:
     """Run `kpp` and exit with the codes of `kpp.errors`."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    for number in _INTERRUPTIONS:
+        if number != _HANGUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup: to be left alone
+            signal.signal(number, _interrupt)
     debug = "--debug" in arguments
     try:
         app(args=arguments, prog_name="kpp")

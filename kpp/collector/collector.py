@@ -102,20 +102,18 @@ def resume_campaign(
         InputError: a table is not what the campaign wrote.
     """
     world = World(config, cluster, prometheus, clock, observer)
-    prometheus.check_ready()
     with Journal.open_again(record.path, clock) as journal:
         record = read_journal(record.path) or record  # again: now nobody else writes it
-        with (
-            CsvWriter.open_again(record.path.parent, record.stem, record.marks) as files,
-            outcome_recorded(journal),
-            cluster.lease(Holder.this_process(record.campaign_id, record.stem)),
-        ):
+        holder = Holder.this_process(record.campaign_id, record.stem)
+        with outcome_recorded(journal), cluster.lease(holder):
             journal.resumed()
-            restore_found(record, cluster, journal)
+            restore_found(record, cluster, journal)  # before all that may hinder the rest
+            prometheus.check_ready()
             found = survey(config, cluster, prometheus, clock, record.plan)
             if record.found is not None:
                 found = check_same_application(record.found, found)
-            _run(world, record.plan, record.remaining, found, journal, files)
+            with CsvWriter.open_again(record.path.parent, record.stem, record.marks) as files:
+                _run(world, record.plan, record.remaining, found, journal, files)
 
 
 def restore_campaign(record: CampaignRecord, cluster: KubernetesClient, clock: Clock) -> tuple[str, ...]:

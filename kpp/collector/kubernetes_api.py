@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import urllib3
-from kubernetes.client import ApiClient, AppsV1Api, Configuration, CoreV1Api, CustomObjectsApi
+from kubernetes.client import ApiClient, AppsV1Api, Configuration, CoreV1Api, CustomObjectsApi, VersionApi
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
 from urllib3.exceptions import HTTPError
@@ -48,12 +48,18 @@ class KubernetesApi:
         self._namespace = config.namespace
         seconds = config.request_timeout_seconds
         timeout = (seconds, seconds)  # connect and read; a lone float is ignored by version 33 of the client
-        self._options = {"_request_timeout": timeout, "_preload_content": False}
+        self._options: dict[str, Any] = {"_request_timeout": timeout, "_preload_content": False}
 
     @property
     def server(self) -> str:
         """The server's address."""
         return str(self._client.configuration.host)
+
+    def read_version(self) -> str:
+        """The server's version, as in `v1.32.0`."""
+        get = VersionApi(self._client).get_code
+        timeout = self._options["_request_timeout"]
+        return self._call(Call("get", "/version"), lambda: str(get(_request_timeout=timeout).git_version))
 
     def close(self) -> None:
         """Close the connections."""

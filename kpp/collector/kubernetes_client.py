@@ -198,6 +198,14 @@ class KubernetesClient:
             if each["metadata"]["name"] in names
         }
 
+    def read_version(self) -> str | None:
+        """The version of the cluster; None where it does not tell."""
+        try:
+            return self._api.read_version()
+        except KubernetesError as error:
+            logger.info("The version of the cluster is not recorded: %s", error)
+            return None
+
     def read_pods(self) -> dict[str, str]:
         """Read which pods run which service: pod name to service name, terminating pods left out."""
         return find_pods(self._api.list_pods(), self._api.list_replica_sets(), self._known_services())

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,11 +45,14 @@ def describe_cluster(
     resources: Mapping[str, Resources],
     images: Mapping[str, Mapping[str, str]],
     node_cores: Mapping[str, float],
+    kubernetes_version: str | None,
     state: ClusterState,
 ) -> dict[str, Any]:
     """The cluster as found: cores by node; Deployment, resources and images by service; what is put back."""
     return {
         "cpu_source": cpu_source,
+        "kubernetes_version": kubernetes_version,
+        "python_version": platform.python_version(),
         "node_cores": dict(node_cores),
         "services": {
             service.name: {

@@ -29,6 +29,7 @@ class Survey:
     resources: Mapping[str, Resources]  # by service
     images: Mapping[str, Mapping[str, str]]  # by service and container
     node_cores: Mapping[str, float]
+    kubernetes_version: str | None
     state: ClusterState
 
     def as_json(self) -> dict[str, Any]:
@@ -39,6 +40,7 @@ class Survey:
             resources=self.resources,
             images=self.images,
             node_cores=self.node_cores,
+            kubernetes_version=self.kubernetes_version,
             state=self.state,
         )
 
@@ -65,6 +67,7 @@ def survey(
         resources=cluster.read_resources(),
         images=cluster.read_images(),
         node_cores=cluster.read_node_cores(),
+        kubernetes_version=cluster.read_version(),
         state=cluster.read_state([deployments[name] for name in plan.scaled_services]),
     )
 

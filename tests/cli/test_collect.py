@@ -96,7 +96,7 @@ def test_phases_are_told_line_by_line_where_there_is_no_terminal(world: World) -
     assert f"Collected {2 * len(SERVICES)} rows in dataset/performance_results_" in result.stdout
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interruption_leaves_the_cluster_as_it_was_found(world: World, stop: signal.Signals) -> None:
     before = load_generator(world)
     world.environment["KPP_MEASURED_SECONDS"] = "600"

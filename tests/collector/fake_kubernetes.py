@@ -142,6 +142,9 @@ class FakeKubernetes:
                 self.cluster.step()
 
     def _handle(self, request: Request) -> tuple[int, Object | None]:
+        if request.path.rstrip("/") == "/version":
+            texts = ("gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform")
+            return 200, {"major": "1", "minor": "32", "gitVersion": "v1.32.0", **dict.fromkeys(texts, "-")}
         if request.path in _DISCOVERY:
             return 200, _DISCOVERY[request.path]
         match = _PATH.fullmatch(request.path)
