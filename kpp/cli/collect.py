@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kpp.cli.cluster_clock import find_clock
-from kpp.collector.config import Config, read_config, variable_of
+from kpp.collector.config import Config, read_config, setting_names, variable_of
+from kpp.collector.profiles.reading import read_profile
 from kpp.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -95,6 +96,10 @@ def collect(  # noqa: PLR0913 - each parameter is an option
     rate_window_seconds: Annotated[
         str | None, _setting("rate_window_seconds", SAMPLING, "Range of rate() in the queries.", "S")
     ] = None,
+    cpu_rate_window_seconds: Annotated[
+        str | None,
+        _setting("cpu_rate_window_seconds", SAMPLING, "The same in those of CPU and throttling.", "S"),
+    ] = None,
     warmup_seconds: Annotated[
         str | None, _setting("warmup_seconds", SAMPLING, "Wait at full load before sampling.", "S")
     ] = None,
@@ -119,6 +124,10 @@ def collect(  # noqa: PLR0913 - each parameter is an option
     ] = None,
     output_directory: Annotated[
         str | None, _setting("output_directory", OUTPUT, "Folder for the campaign's files.", "DIR")
+    ] = None,
+    profile: Annotated[
+        str | None,
+        _setting("profile", CLUSTER, "Queries to ask: istio-sidecar, istio-ambient, or a file.", "PROFILE"),
     ] = None,
     env_file: Annotated[
         Path | None, typer.Option(help="Read settings from this file; if not given, from .env.", exists=True)
@@ -147,7 +156,7 @@ def collect(  # noqa: PLR0913 - each parameter is an option
             mend="give --resume to go on with that campaign",
         )
     # every parameter that is named like a field of Config is a setting
-    given = {field: value for field, value in locals().items() if field in Config.__dataclass_fields__}
+    given = {field: value for field, value in locals().items() if field in setting_names()}
     env_file = env_file or default_env_file()
     if resume:
         from kpp.cli.campaign_run import resume_newest
@@ -155,6 +164,7 @@ def collect(  # noqa: PLR0913 - each parameter is an option
         resume_newest(journal, given, env_file, dry_run=dry_run, as_json=as_json)
         return
     config, levels = _read_levels(read_config(given, os.environ, env_file), given)
+    read_profile(config.profile)  # a faulty one is told before anything is done
     if dry_run:
         from kpp.cli.campaign_plan import show_plan
 

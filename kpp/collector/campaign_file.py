@@ -18,8 +18,8 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from kpp.collector.config import parse_user_counts
 from kpp.collector.plan import Level
+from kpp.collector.setting_types import parse_user_counts
 from kpp.errors import InputError
 from kpp.schema import is_dns_label
 

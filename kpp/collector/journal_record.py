@@ -25,6 +25,7 @@ class CampaignRecord:
     campaign_id: str
     settings: Mapping[str, Any]
     plan: Plan
+    queries: Mapping[str, str]
     found: Mapping[str, Any] | None = None  # the cluster; None: nothing was touched
     completed: dict[int, int] = field(default_factory=dict)  # experiment to its rows
     marks: TableMarks | None = None  # where the last completed experiment ends
@@ -139,7 +140,9 @@ def _begin(journal: Path, first: Mapping[str, Any]) -> CampaignRecord:
     if first["format_version"] > FORMAT_VERSION:
         raise _is_none(journal, "it was written by a newer kpp")
     experiments = tuple(Experiment(**each) for each in first["experiments"])
-    return CampaignRecord(journal, first["campaign_id"], first["settings"], Plan(experiments))
+    return CampaignRecord(
+        journal, first["campaign_id"], first["settings"], Plan(experiments), first["queries"]
+    )
 
 
 def _follow(record: CampaignRecord, event: Mapping[str, Any]) -> None:

@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretBytes, SecretStr
-
 from kpp import __version__
 from kpp.collector.cluster_state import ClusterState
-from kpp.collector.config import Config
-from kpp.collector.queries import ALL_QUERIES
+from kpp.collector.config import Config, setting_names
+from kpp.collector.profiles.profile import Signal
+from kpp.collector.profiles.reading import read_profile
 from kpp.collector.services import Resources, Service
 from kpp.files import write_whole
 
@@ -24,18 +23,18 @@ def manifest_path(measurements: Path) -> Path:
 
 
 def describe_settings(config: Config) -> dict[str, Any]:
-    """The settings as JSON holds them; secrets are left out altogether."""
-    settings = dataclasses.asdict(config)
-    return {
-        name: str(value) if isinstance(value, Path) else value
-        for name, value in settings.items()
-        if not isinstance(value, SecretStr | SecretBytes)
-    }
+    """The settings as JSON holds them. The access to Prometheus is none: it is given anew each time."""
+    settings = ((name, getattr(config, name)) for name in setting_names())
+    return {name: str(value) if isinstance(value, Path) else value for name, value in settings}
 
 
 def describe_queries(config: Config) -> dict[str, str]:
-    """The queries as they are sent, by name."""
-    return {query.name: query.text(config.namespace, config.rate_window_seconds) for query in ALL_QUERIES}
+    """The queries as they are sent, by name; what only `kpp import` asks is left out."""
+    profile = read_profile(config.profile)
+    texts = profile.texts(config.namespace, config.rate_window_seconds, config.cpu_rate_window_seconds)
+    return {
+        profile.queries[signal].name: text for signal, text in texts if signal.section != Signal.PODS.section
+    }
 
 
 def describe_cluster(

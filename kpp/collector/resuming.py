@@ -1,11 +1,10 @@
 """Whether a campaign may go on with the settings that are given now."""
 
-import dataclasses
 from typing import Any
 
-from kpp.collector.config import MAY_CHANGE, Config, variable_of
+from kpp.collector.config import MAY_CHANGE, Config, setting_names, variable_of
 from kpp.collector.journal_record import CampaignRecord
-from kpp.collector.manifest import describe_settings
+from kpp.collector.manifest import describe_queries, describe_settings
 from kpp.errors import ConfigError
 
 
@@ -21,6 +20,10 @@ def refuse_other_settings(record: CampaignRecord, config: Config) -> None:
         for name in sorted(present.keys() & record.settings.keys() - MAY_CHANGE)
         if _plain(present[name]) != _plain(record.settings[name])
     ]
+    queries = describe_queries(config)
+    if not differing and queries != record.queries:
+        names = sorted(name for name, text in queries.items() if record.queries.get(name) != text)
+        differing = [f"the profile {config.profile} has another text for {', '.join(names) or 'less'}"]
     if differing:
         raise ConfigError(
             f"the campaign began with other settings: {'; '.join(differing)}",
@@ -31,8 +34,7 @@ def refuse_other_settings(record: CampaignRecord, config: Config) -> None:
 
 def settings_of(record: CampaignRecord) -> dict[str, Any]:
     """The recorded settings that this version of kpp knows."""
-    known = {field.name for field in dataclasses.fields(Config)}
-    return {name: value for name, value in record.settings.items() if name in known}
+    return {name: value for name, value in record.settings.items() if name in setting_names()}
 
 
 def _plain(value: Any) -> Any:

@@ -46,12 +46,20 @@ class LoopbackServer:
         app: the application.
         port: 0 takes a free one.
         before_stop: called when the server is to stop, to end answers that would go on for ever.
+        dates: whether to send the Date header; not where the application does, by another clock.
 
     Raises:
         ConfigError: the port is taken.
     """
 
-    def __init__(self, app: ASGIApp, port: int = 0, before_stop: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        port: int = 0,
+        before_stop: Callable[[], None] | None = None,
+        *,
+        dates: bool = True,
+    ) -> None:
         self._socket = _bind(port)
         self.port = int(self._socket.getsockname()[1])
         self._before_stop = before_stop
@@ -62,6 +70,7 @@ class LoopbackServer:
             lifespan="on",
             log_config=None,
             access_log=False,
+            date_header=dates,
             timeout_graceful_shutdown=2,
         )
         self._server = uvicorn.Server(config)

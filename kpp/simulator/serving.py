@@ -8,8 +8,10 @@ from pathlib import Path
 
 from kpp.simulator.clock_api import CLOCK_PATH, clock_routes
 from kpp.simulator.cluster import Simulation
+from kpp.simulator.dated import DatedApp
 from kpp.simulator.fault_file import Server
 from kpp.simulator.faults import FaultScript, FaultyApp
+from kpp.simulator.kubernetes.api.access import AccessControl
 from kpp.simulator.kubernetes.api.app import KubernetesApi
 from kpp.simulator.kubernetes.api.fault_bodies import status_body
 from kpp.simulator.kubernetes.kubeconfig import write_kubeconfig
@@ -33,12 +35,13 @@ class Ports:
 
 @dataclass(frozen=True)
 class ServedCluster:
-    """Where a cluster is found, and the faults that its servers play."""
+    """Where a cluster is found, the faults that its servers play, and who may do what."""
 
     kubernetes_url: str
     prometheus_url: str
     metrics_url: str
     scripts: dict[Server, FaultScript] = field(repr=False)
+    access: AccessControl = field(repr=False, default_factory=AccessControl)
 
     @property
     def clock_url(self) -> str:
@@ -61,15 +64,17 @@ def serve(simulation: Simulation, pace: Pace, ports: Ports | None = None) -> Ite
         ConfigError: a port is taken.
     """
     ports = ports or Ports()
-    kubernetes = KubernetesApi(simulation.kubernetes)
+    access = AccessControl()
+    kubernetes = KubernetesApi(simulation.kubernetes, access=access)
     prometheus = create_prometheus_app(simulation.samples, pace)
     scripts: dict[Server, FaultScript] = {"kubernetes": FaultScript(), "prometheus": FaultScript()}
     with ExitStack() as stack:
         kubernetes_server = stack.enter_context(
             LoopbackServer(
-                FaultyApp(kubernetes.app, scripts["kubernetes"], pace, status_body),
+                DatedApp(FaultyApp(kubernetes.app, scripts["kubernetes"], pace, status_body), pace),
                 ports.kubernetes,
                 before_stop=kubernetes.close,
+                dates=False,
             )
         )
         prometheus_server = stack.enter_context(
@@ -81,7 +86,8 @@ def serve(simulation: Simulation, pace: Pace, ports: Ports | None = None) -> Ite
             LoopbackServer(create_metrics_app(simulation, clock_routes(pace)), ports.metrics)
         )
         stack.enter_context(pace)
-        yield ServedCluster(kubernetes_server.url, prometheus_server.url, metrics_server.url, scripts)
+        urls = kubernetes_server.url, prometheus_server.url, metrics_server.url
+        yield ServedCluster(*urls, scripts, access)
 
 
 def _prometheus_body(code: int, _method: str, _path: str, _retry_after_seconds: int | None) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 
 from kpp.clock import SystemClock
 from kpp.simulator.faults import FaultScript, FaultyApp
+from kpp.simulator.kubernetes.api.access import AccessControl
 from kpp.simulator.kubernetes.api.app import KubernetesApi
 from kpp.simulator.kubernetes.api.fault_bodies import status_body
 from kpp.simulator.kubernetes.cluster import ClusterSettings, SimulatedCluster
@@ -32,6 +33,7 @@ class Served:
     faults: FaultScript
     url: str
     kubeconfig: Path
+    access: AccessControl
 
     def settle(self) -> None:
         """Let what is under way come to its end at once, ahead of the clock."""
@@ -52,13 +54,14 @@ def serve(folder: Path) -> Iterator[Served]:
     cluster = SimulatedCluster(clock.now() - 300, settings)
     cluster.install(application_manifests(WORKLOADS, LOAD_GENERATOR))
     cluster.step(clock.now() - 200)
-    api = KubernetesApi(cluster, lambda: cluster.step(clock.now()))
+    access = AccessControl()
+    api = KubernetesApi(cluster, lambda: cluster.step(clock.now()), access=access)
     faults = FaultScript()
     app = FaultyApp(api.app, faults, clock, status_body)
     with LoopbackServer(app, before_stop=api.close) as server:
         kubeconfig = folder / "kubeconfig"
         write_kubeconfig(kubeconfig, server.url)
-        yield Served(cluster, faults, server.url, kubeconfig)
+        yield Served(cluster, faults, server.url, kubeconfig, access)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from kpp.simulator.kubernetes.api.access import AccessControl, attributes_of
 from kpp.simulator.kubernetes.api.discovery import discovery_documents
 from kpp.simulator.kubernetes.api.representations import choose_representation, encode
 from kpp.simulator.kubernetes.api.requests import ApiRequest
@@ -17,6 +18,7 @@ from kpp.simulator.kubernetes.api.target import parse_path
 from kpp.simulator.kubernetes.api.verbs import Verbs, refuse
 from kpp.simulator.kubernetes.api.watches import Closing, Watch, parse_watch_options
 from kpp.simulator.kubernetes.cluster import SimulatedCluster
+from kpp.simulator.kubernetes.objects.resources import SELF_SUBJECT_ACCESS_REVIEWS
 from kpp.simulator.kubernetes.objects.status_errors import StatusError, method_not_allowed
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,7 @@ class KubernetesApi:
         advance: called before each request, to bring the cluster up to the present; None where someone else
             moves it.
         tick_seconds: how often `advance` is called besides, so that watches see what happens by itself.
+        access: what may be done; everything by default.
     """
 
     def __init__(
@@ -40,11 +43,13 @@ class KubernetesApi:
         cluster: SimulatedCluster,
         advance: Callable[[], None] | None = None,
         tick_seconds: float = 0.02,
+        access: AccessControl | None = None,
     ) -> None:
+        self._access = access or AccessControl()
         self._cluster = cluster
         self._advance = advance
         self._tick_seconds = tick_seconds
-        self._verbs = Verbs(cluster)
+        self._verbs = Verbs(cluster, self._access)
         self._documents = discovery_documents("127.0.0.1")
         self._closing = Closing()
         self.app = Starlette(
@@ -83,7 +88,10 @@ class KubernetesApi:
             accept=http.headers.get("accept", ""),
             body=await http.body(),
         )
-        if request.method == "GET" and target.name is None and request.flag("watch"):
+        is_watch = request.method == "GET" and target.name is None and request.flag("watch")
+        if target.resource is not SELF_SUBJECT_ACCESS_REVIEWS:  # everybody may ask what they may
+            self._access.check(attributes_of(request.method, target, is_watch=is_watch))
+        if is_watch:
             return self._watch(request)
         with self._cluster.store.lock:
             return _json(*self._verbs.answer(request))

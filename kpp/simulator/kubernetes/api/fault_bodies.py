@@ -1,5 +1,6 @@
 """What an API server says in an answer that a script of faults makes it give."""
 
+from kpp.simulator.kubernetes.api.access import attributes_of, forbidden
 from kpp.simulator.kubernetes.api.representations import encode
 from kpp.simulator.kubernetes.api.target import Target, parse_path
 from kpp.simulator.kubernetes.objects.resources import Json
@@ -11,7 +12,6 @@ _WORDS = {
     503: ("ServiceUnavailable", "the server is currently unable to handle the request"),
     504: ("Timeout", "the server was unable to return a response in the time allotted"),
 }
-_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
 def status_body(code: int, method: str, path: str, retry_after_seconds: int | None) -> bytes:
@@ -39,14 +39,4 @@ def _status_error(
 def _forbidden(method: str, target: Target | None) -> StatusError:
     if target is None:
         return StatusError(403, "Forbidden", f'forbidden: User "{_USER}" cannot {method.lower()} path')
-    resource, name = target.resource, target.name or ""
-    verb = _VERBS.get(method, "get" if name else "list")
-    plural = f"{resource.plural}/{target.subresource}" if target.subresource else resource.plural
-    where = f' in the namespace "{target.namespace}"' if target.namespace else " at the cluster scope"
-    subject = f'{resource.qualified_plural} "{name}"' if name else resource.qualified_plural
-    message = (
-        f'{subject} is forbidden: User "{_USER}" cannot {verb} resource "{plural}" '
-        f'in API group "{resource.group}"{where}'
-    )
-    details = {"name": name, "group": resource.group, "kind": resource.plural}
-    return StatusError(403, "Forbidden", message, {key: value for key, value in details.items() if value})
+    return forbidden(attributes_of(method, target, is_watch=False), _USER)

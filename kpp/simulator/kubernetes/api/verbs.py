@@ -1,5 +1,7 @@
 """The verbs of the API on objects and collections, each answered from the store."""
 
+from kpp.simulator.kubernetes.api.access import AccessControl
+from kpp.simulator.kubernetes.api.access_reviews import answer_review
 from kpp.simulator.kubernetes.api.representations import choose_representation
 from kpp.simulator.kubernetes.api.requests import ApiRequest
 from kpp.simulator.kubernetes.api.scale import read_scale, write_scale
@@ -15,14 +17,14 @@ from kpp.simulator.kubernetes.objects.resources import (
 from kpp.simulator.kubernetes.objects.status_errors import StatusError, method_not_allowed
 from kpp.simulator.kubernetes.patches.apply import apply_patch
 
-_PROTOBUF = "application/vnd.kubernetes.protobuf"
 Answer = tuple[int, Json]  # HTTP status and body
 
 
 class Verbs:
     """Answers everything but watches. Each method raises StatusError for what the API refuses."""
 
-    def __init__(self, cluster: SimulatedCluster) -> None:
+    def __init__(self, cluster: SimulatedCluster, access: AccessControl) -> None:
+        self._access = access
         self._registry = cluster.registry
         self._store = cluster.store
 
@@ -34,7 +36,7 @@ class Verbs:
         """
         target = request.target
         if target.resource is SELF_SUBJECT_ACCESS_REVIEWS:
-            return self._review_access(request)
+            return answer_review(request, self._access)
         if target.subresource == "scale":
             return self._scale(request)
         if target.subresource is not None and request.method != "GET":
@@ -125,21 +127,6 @@ class Verbs:
 
         dry_run = request.is_dry_run()
         return 200, write_scale(self._registry, resource, name, request.namespace, change, dry_run=dry_run)
-
-    def _review_access(self, request: ApiRequest) -> Answer:
-        """Everybody may do everything here."""
-        resource = request.target.resource
-        if request.method != "POST" or request.target.name is not None:
-            raise method_not_allowed()
-        # newer kubectls send this as protobuf; whatever is asked, the answer is the same
-        spec = request.read_object().get("spec", {}) if request.content_type != _PROTOBUF else {}
-        return 201, {
-            "kind": resource.kind,
-            "apiVersion": resource.api_version,
-            "metadata": {},
-            "spec": spec,
-            "status": {"allowed": True, "reason": "the simulated cluster allows everything"},
-        }
 
     def _show(self, request: ApiRequest, resource: Resource, manifest: Json) -> Json:
         representation = choose_representation(request.accept, request.query.get("includeObject", ""))

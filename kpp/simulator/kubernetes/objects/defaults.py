@@ -32,6 +32,8 @@ def set_defaults(manifest: Json) -> None:
             spec = manifest.setdefault("spec", {})
             spec.setdefault("replicas", 1)
             default_template(spec)
+        case "Job":
+            _default_job(manifest.setdefault("spec", {}))
         case "Pod":
             default_pod(manifest.setdefault("spec", {}))
         case "Service":
@@ -71,6 +73,12 @@ def _default_deployment(spec: Json) -> None:
         rolling = strategy.setdefault("rollingUpdate", {})
         rolling.setdefault("maxSurge", "25%")
         rolling.setdefault("maxUnavailable", "25%")
+    default_template(spec)
+
+
+def _default_job(spec: Json) -> None:
+    for key, value in (("parallelism", 1), ("completions", 1), ("backoffLimit", 6), ("suspend", False)):
+        spec.setdefault(key, value)
     default_template(spec)
 
 

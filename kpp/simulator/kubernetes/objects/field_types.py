@@ -71,6 +71,13 @@ _POD_SPEC: Json = {
     "securityContext": OBJECT,
 }
 _TEMPLATE: Json = {"metadata": _METADATA, "spec": _POD_SPEC}
+_POLICY_RULE: Json = {
+    "verbs": [STRING],
+    "apiGroups": [STRING],
+    "resources": [STRING],
+    "resourceNames": [STRING],
+    "nonResourceURLs": [STRING],
+}
 
 FIELD_TYPES: dict[str, Json] = {
     "Deployment": {
@@ -119,6 +126,30 @@ FIELD_TYPES: dict[str, Json] = {
             "renewTime": MICRO_TIME,
         },
     },
+    "Job": {
+        "metadata": _METADATA,
+        "spec": {
+            "parallelism": INTEGER,
+            "completions": INTEGER,
+            "backoffLimit": INTEGER,
+            "activeDeadlineSeconds": INTEGER,
+            "ttlSecondsAfterFinished": INTEGER,
+            "suspend": BOOLEAN,
+            "template": _TEMPLATE,
+        },
+    },
+    "PersistentVolumeClaim": {
+        "metadata": _METADATA,
+        "spec": {
+            "accessModes": [STRING],
+            "resources": {"limits": {"*": QUANTITY}, "requests": {"*": QUANTITY}},
+            "storageClassName": STRING,
+        },
+    },
+    "Role": {"metadata": _METADATA, "rules": [_POLICY_RULE]},
+    "ClusterRole": {"metadata": _METADATA, "rules": [_POLICY_RULE]},
+    "RoleBinding": {"metadata": _METADATA, "roleRef": TEXTS, "subjects": [TEXTS]},
+    "ClusterRoleBinding": {"metadata": _METADATA, "roleRef": TEXTS, "subjects": [TEXTS]},
     "ConfigMap": {"metadata": _METADATA, "data": TEXTS, "binaryData": TEXTS},
     "SelfSubjectAccessReview": {"metadata": _METADATA, "spec": OBJECT},
 }

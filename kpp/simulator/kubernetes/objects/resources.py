@@ -134,6 +134,16 @@ LEASES = Resource(
     "coordination.k8s.io", "v1", "leases", "Lease", create_on_update=True, unconditional_update=False
 )
 
+# stored and checked, so that a manifest can be tried; nothing runs a Job, no volume is made, and Roles change
+# nothing of what is allowed
+JOBS = Resource("batch", "v1", "jobs", "Job", categories=("all",), subresources=("status",))
+VOLUME_CLAIMS = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", short_names=("pvc",))
+_RBAC = "rbac.authorization.k8s.io"
+ROLES = Resource(_RBAC, "v1", "roles", "Role")
+ROLE_BINDINGS = Resource(_RBAC, "v1", "rolebindings", "RoleBinding")
+CLUSTER_ROLES = Resource(_RBAC, "v1", "clusterroles", "ClusterRole", namespaced=False)
+CLUSTER_ROLE_BINDINGS = Resource(_RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False)
+
 # created and answered, never stored
 SELF_SUBJECT_ACCESS_REVIEWS = Resource(
     "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False
@@ -152,6 +162,12 @@ STORED = (
     DEPLOYMENTS,
     REPLICA_SETS,
     LEASES,
+    JOBS,
+    VOLUME_CLAIMS,
+    ROLES,
+    ROLE_BINDINGS,
+    CLUSTER_ROLES,
+    CLUSTER_ROLE_BINDINGS,
 )
 RESOURCES = (*STORED, SELF_SUBJECT_ACCESS_REVIEWS)
 

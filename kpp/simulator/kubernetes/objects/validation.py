@@ -3,9 +3,11 @@
 Source: k8s.io/kubernetes `pkg/apis/{core,apps}/validation/validation.go`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from kpp.simulator.kubernetes.objects.access_validation import check_role, check_role_binding
+from kpp.simulator.kubernetes.objects.job_validation import check_job, check_volume_claim
 from kpp.simulator.kubernetes.objects.names import name_form
 from kpp.simulator.kubernetes.objects.pod_validation import check_pod_spec, check_pod_update
 from kpp.simulator.kubernetes.objects.resources import Json, Resource
@@ -20,6 +22,16 @@ from kpp.simulator.kubernetes.objects.status_errors import (
 
 _NOT_NEGATIVE = "must be greater than or equal to 0"
 _IMMUTABLE = "field is immutable"
+
+
+_OTHER_CHECKS: dict[str, Callable[[Json, Json | None], Iterator[FieldFault]]] = {
+    "Job": check_job,
+    "PersistentVolumeClaim": check_volume_claim,
+    "Role": check_role,
+    "ClusterRole": check_role,
+    "RoleBinding": check_role_binding,
+    "ClusterRoleBinding": check_role_binding,
+}
 
 
 def find_faults(resource: Resource, manifest: Json, previous: Json | None) -> list[FieldFault]:
@@ -41,6 +53,8 @@ def find_faults(resource: Resource, manifest: Json, previous: Json | None) -> li
             seconds = spec.get("leaseDurationSeconds")
             if seconds is not None and seconds <= 0:
                 faults.append(invalid_value("spec.leaseDurationSeconds", seconds, "must be greater than 0"))
+        case kind if kind in _OTHER_CHECKS:
+            faults += _OTHER_CHECKS[kind](manifest, previous)
     return faults
 
 
