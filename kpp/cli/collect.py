@@ -100,6 +100,16 @@ def collect(  # noqa: PLR0913 - each parameter is an option
         bool,
         typer.Option("--dry-run", help="Show plan and patches; touch nothing.", rich_help_panel=OUTPUT),
     ] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Check all that a campaign needs; change nothing.", rich_help_panel=OUTPUT
+        ),
+    ] = False,
+    skip_checks: Annotated[
+        bool,
+        typer.Option("--skip-checks", help="Start although checks fail.", rich_help_panel=OUTPUT),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON.", rich_help_panel=OUTPUT)
     ] = False,
@@ -115,8 +125,12 @@ def collect(  # noqa: PLR0913 - each parameter is an option
         from kpp.cli.campaign_plan import show_plan
 
         show_plan(config, SystemClock(), as_json=as_json)
+    elif check:
+        from kpp.cli.preflight import show_checks
+
+        show_checks(config, SystemClock(), as_json=as_json)
     else:
-        _run(config, as_json=as_json)
+        _run(config, as_json=as_json, is_checked=not skip_checks)
 
 
 def _default_env_file() -> Path | None:
@@ -124,16 +138,20 @@ def _default_env_file() -> Path | None:
     return path if path.is_file() else None
 
 
-def _run(config: Config, *, as_json: bool) -> None:
+def _run(config: Config, *, as_json: bool, is_checked: bool) -> None:
     from kpp.cli.campaign_progress import CampaignProgress
+    from kpp.cli.preflight import require_ready
     from kpp.collector.collector import run_campaign
     from kpp.collector.kubernetes_client import KubernetesClient
     from kpp.collector.prometheus_client import PrometheusClient
 
     clock = SystemClock()
-    progress = CampaignProgress(Console(stderr=True, highlight=False), clock, config.entry_service)
+    console = Console(stderr=True, highlight=False)
+    progress = CampaignProgress(console, clock, config.entry_service)
     try:
         with KubernetesClient(config, clock) as cluster, PrometheusClient(config, clock) as prometheus:
+            if is_checked:
+                require_ready(config, cluster, prometheus, clock, console)
             run_campaign(config, cluster, prometheus, clock, progress)
     finally:
         progress.stop()

@@ -69,6 +69,11 @@ def is_forbidden(error: KubernetesError) -> bool:
     return isinstance(error.__cause__, ApiException) and error.__cause__.status == 403
 
 
+def is_not_found(error: KubernetesError) -> bool:
+    """Whether there is no such object (404)."""
+    return isinstance(error.__cause__, ApiException) and error.__cause__.status == 404
+
+
 def _translate_status(error: ApiException, call: Call, server: str) -> KubernetesError:
     message = _read_message(error)
     permission = f"the account needs the verb {call.verb} on {call.resource}: `{call.permission_check}`"

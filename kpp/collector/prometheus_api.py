@@ -61,12 +61,17 @@ class PrometheusApi:
             reraise=True,
         )
 
+    @property
+    def url(self) -> str:
+        """Where it is asked, as it may be shown."""
+        return self._shown_url
+
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
 
-    def query(self, query: Query, at: float, window_seconds: int) -> list[Sample]:
-        """Evaluate one query at the instant `at` (Unix seconds).
+    def query(self, query: Query, at: float | None, window_seconds: int) -> list[Sample]:
+        """Evaluate one query at the instant `at` (Unix seconds); None is the server's present.
 
         Connection errors, time-outs, HTTP 429 and 5xx are tried again, three times in all.
 
@@ -74,15 +79,15 @@ class PrometheusApi:
             PrometheusError: one line with the query's name, the URL (without its password) and the mend.
         """
         text = query.text(self._namespace, window_seconds)
-        logger.debug("Query %r at %.3f:\n%s", query.name, at, text)
+        logger.debug("Query %r at %s:\n%s", query.name, at, text)
         answer: Answer = self._retrying(self._query_once, query.name, text, at)
         for message in (*answer.warnings, *answer.infos):
             self._log_once(f"Prometheus about query {query.name!r}: {shorten(message)}")
         return answer.data.result
 
-    def _query_once(self, name: str, text: str, at: float) -> Answer:
+    def _query_once(self, name: str, text: str, at: float | None) -> Answer:
         try:
-            self._connect.custom_query(text, params={"time": f"{at:.3f}"})
+            self._connect.custom_query(text, params={} if at is None else {"time": f"{at:.3f}"})
         except AnswerFaultError as fault:
             raise self._error(name, fault) from fault
         except requests.RequestException as error:

@@ -66,6 +66,11 @@ class PrometheusClient:
     ) -> None:
         self.close()
 
+    @property
+    def api(self) -> PrometheusApi:
+        """The questions beneath, for checks before a campaign."""
+        return self._api
+
     def close(self) -> None:
         """Close the connections."""
         self._api.close()

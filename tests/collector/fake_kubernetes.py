@@ -26,6 +26,7 @@ from tests.collector.fake_http import Answer, HttpServer, Request, Silence
 from tests.collector.fake_pods import Object, read_recorded
 
 _DISCOVERY = read_recorded("discovery")
+_ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _LISTS = {"deployments": "Deployment", "replicasets": "ReplicaSet", "pods": "Pod", "nodes": "Node"}
 _PATH = re.compile(
     r"/(?:api|apis/apps)/v1(?:/namespaces/(?P<namespace>[^/]+))?/(?P<resource>[a-z]+)(?:/(?P<name>[^/]+))?"
@@ -141,8 +142,10 @@ class FakeKubernetes:
                 self.cluster.step()
 
     def _handle(self, request: Request) -> tuple[int, Object | None]:
-        if request.path in _DISCOVERY:
-            return 200, _DISCOVERY[request.path]
+        if request.path.rstrip("/") in _DISCOVERY:
+            return 200, _DISCOVERY[request.path.rstrip("/")]
+        if request.path == _ACCESS_REVIEWS:
+            return 201, {"metadata": {}, "spec": request.body["spec"], "status": {"allowed": True}}
         match = _PATH.fullmatch(request.path)
         if match is None or match["resource"] not in _LISTS:
             return 404, _status(404, "the server could not find the requested resource")

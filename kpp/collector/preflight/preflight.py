@@ -1,0 +1,168 @@
+"""All checks before a campaign, top to bottom. Nothing is changed, and no check stops another."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from kpp.clock import Clock
+from kpp.collector import queries
+from kpp.collector.config import Config
+from kpp.collector.kubernetes_api import KubernetesApi
+from kpp.collector.preflight import cluster_facts, prometheus_facts
+from kpp.collector.preflight.clocks import Skew, judge_clocks
+from kpp.collector.preflight.disk import Disk, judge_disk, needed_bytes
+from kpp.collector.preflight.findings import Finding, Outcome, Report
+from kpp.collector.preflight.load import is_running, judge_load_generator
+from kpp.collector.preflight.metrics import judge_metrics
+from kpp.collector.preflight.permissions import judge_permissions, needed_permissions
+from kpp.collector.preflight.prometheus_facts import Expected
+from kpp.collector.preflight.scraping import judge_scraping
+from kpp.collector.preflight.sidecars import judge_sidecars
+from kpp.collector.prometheus_api import PrometheusApi
+from kpp.collector.services import Service, find_services, read_deployment_resources
+from kpp.errors import ClusterError
+
+KUBERNETES, PROMETHEUS = "Kubernetes", "Prometheus"
+
+
+def run_preflight(
+    config: Config, kubernetes: KubernetesApi, prometheus: PrometheusApi, clock: Clock
+) -> Report:
+    """Check all that a campaign with this configuration needs."""
+    return _Preflight(config, kubernetes, prometheus, clock).run()
+
+
+def unreachable_cluster(
+    error: ClusterError, config: Config, prometheus: PrometheusApi, clock: Clock
+) -> Report:
+    """The report where there are not even credentials: what can be told without the cluster."""
+    return _Preflight(config, error, prometheus, clock).run()
+
+
+class _Preflight:
+    """What the checks have learned so far, and the findings."""
+
+    def __init__(
+        self,
+        config: Config,
+        kubernetes: KubernetesApi | ClusterError,
+        prometheus: PrometheusApi,
+        clock: Clock,
+    ) -> None:
+        self._config = config
+        self._given = kubernetes
+        self._prometheus = prometheus
+        self._clock = clock
+        self._findings: list[Finding] = []
+        self._skews: dict[str, Skew] = {}
+        self._unreachable: list[ClusterError] = []
+        self._expected = Expected((), {}, frozenset())
+        self._is_load_on = False
+
+    def run(self) -> Report:
+        if self._reach(KUBERNETES, self._greet_kubernetes):
+            self._check("permissions", self._check_permissions)
+            self._check("load generator", self._check_load_generator)
+            self._check("services", self._find_services)
+            self._check("sidecars", self._check_sidecars)
+        if self._reach(PROMETHEUS, self._greet_prometheus):
+            self._check("metrics", self._check_metrics)
+        self._findings += judge_clocks(self._skews, self._config)
+        self._findings += judge_disk(
+            _look_at_disk(self._config.output_directory),
+            needed_bytes(self._config, len(self._expected.services)),
+            self._config,
+        )
+        return Report(tuple(self._findings), tuple(self._unreachable))
+
+    def _reach(self, name: str, greet: Callable[[], str]) -> bool:
+        try:
+            self._findings.append(Finding(name, Outcome.PASS, greet()))
+        except ClusterError as error:
+            self._unreachable.append(error)
+            self._findings.append(_finding_of(name, error))
+            return False
+        return True
+
+    def _check(self, name: str, check: Callable[[], Iterable[Finding]]) -> None:
+        try:
+            self._findings += check()
+        except ClusterError as error:
+            self._findings.append(_finding_of(name, error))
+
+    @property
+    def _kubernetes(self) -> KubernetesApi:
+        if isinstance(self._given, ClusterError):
+            raise self._given
+        return self._given
+
+    def _greet_kubernetes(self) -> str:
+        version, skew = cluster_facts.greet(self._kubernetes, self._clock)
+        if skew is not None:
+            self._skews["the API server"] = skew
+        return f"{self._kubernetes.server} answers: {version}"
+
+    def _greet_prometheus(self) -> str:
+        self._skews[PROMETHEUS] = prometheus_facts.measure_prometheus_skew(self._prometheus, self._clock)
+        return f"{self._prometheus.url} answers"
+
+    def _check_permissions(self) -> Iterator[Finding]:
+        granted = cluster_facts.ask_permissions(self._kubernetes, needed_permissions(self._config))
+        return judge_permissions(granted, self._config)
+
+    def _check_load_generator(self) -> Iterator[Finding]:
+        deployment = cluster_facts.find_deployment(self._kubernetes, self._config.load_generator)
+        self._is_load_on = is_running(deployment)
+        return judge_load_generator(deployment, self._config)
+
+    def _find_services(self) -> Iterator[Finding]:
+        deployments = self._kubernetes.list_deployments()
+        discovery = find_services(deployments, self._config)
+        limited = {
+            each["metadata"]["name"]
+            for each in deployments
+            if read_deployment_resources(each).cpu_limit_cores is not None
+        }
+        names = frozenset(each.name for each in discovery.services if each.deployment in limited)
+        self._expected = Expected(discovery.services, {}, names)
+        yield Finding("services", Outcome.PASS, _describe(discovery.services))
+        for warning in discovery.warnings:
+            yield Finding(
+                "services", Outcome.WARN, warning, "label them with KPP_LABEL_KEY, or leave them out"
+            )
+
+    def _check_sidecars(self) -> Iterator[Finding]:
+        expected = self._expected
+        pods, service_of_pod = cluster_facts.read_pods_of(self._kubernetes, expected.services)
+        self._expected = Expected(expected.services, service_of_pod, expected.limited)
+        return judge_sidecars(pods, expected.services, self._config) if expected.services else iter(())
+
+    def _check_metrics(self) -> Iterator[Finding]:
+        """The labels of containers are looked for first: they decide which CPU query the campaign takes."""
+        at, window_seconds = self._clock.now(), self._config.rate_window_seconds
+        by_container = bool(
+            self._prometheus.query(queries.CPU_BY_CONTAINER, at, max(window_seconds, 60))
+        ) or not self._prometheus.query(queries.CPU_BY_POD, at, max(window_seconds, 60))
+        if self._expected.services:
+            signals = prometheus_facts.find_signals(
+                self._prometheus, at, window_seconds, self._expected, by_container=by_container
+            )
+            services = self._expected.services
+            yield from judge_metrics(signals, services, self._config, is_load_on=self._is_load_on)
+        intervals = prometheus_facts.measure_intervals(self._prometheus, at, by_container=by_container)
+        yield from judge_scraping(intervals, self._config)
+
+
+def _describe(services: Sequence[Service]) -> str:
+    return f"{len(services)}: {', '.join(service.name for service in services)}"
+
+
+def _finding_of(name: str, error: ClusterError) -> Finding:
+    where = f"{error.where}: " if error.where else ""
+    return Finding(name, Outcome.FAIL, f"{where}{error.what}", error.mend)
+
+
+def _look_at_disk(folder: Path) -> Disk:
+    there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    return Disk(there, shutil.disk_usage(there).free, os.access(there, os.W_OK))
