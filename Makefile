@@ -40,8 +40,8 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --constraint constraints.txt --group dev --editable .
 	@touch $@
 
-demo: setup ## train on the data in dataset/, or on DATA=file.csv; print the table, draw the plots
-	$(BIN)/kpp train $(if $(DATA),"$$DATA")
+demo: setup ## collect from a simulated cluster and train on it, in demo/; DATA=file.csv trains on a table of yours
+	$(BIN)/kpp $(if $(DATA),train "$$DATA",demo)
 
 test: check ## every check, then every test; ARGS="-k name" picks some
 	$(BIN)/python -m pytest $(ARGS)

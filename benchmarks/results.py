@@ -21,7 +21,8 @@ import pandas as pd
 
 from kpp.cli.campaign_files import read_campaign
 from kpp.evaluation.leaderboard import Leaderboard, ModelResult, score_trials
-from kpp.evaluation.splits import Fold, Request, split
+from kpp.evaluation.request import Request
+from kpp.evaluation.splits import Fold, split
 from kpp.evaluation.trial import Trial, try_models
 from kpp.files import write_whole
 from kpp.schema import CPU_USAGE, RESPONSE_TIME, TARGETS, THROUGHPUT, USER_COUNT
@@ -52,7 +53,7 @@ class Files:
 
 def ask(folds: Sequence[Fold], seed: int = 0, names: Sequence[str] = NAMES) -> Trial:
     """Try the models under the coverage of this page."""
-    return try_models(folds, names, seed, COVERAGE, lambda: None)
+    return try_models(folds, names, seed, COVERAGE)
 
 
 def inner_loads(files: Files) -> Iterator[str]:

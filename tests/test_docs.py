@@ -1,6 +1,5 @@
 """What exists is documented, what is documented exists: commands, options, settings, links, versions."""
 
-import dataclasses
 import html
 import re
 import shlex
@@ -13,7 +12,8 @@ from typer.core import TyperGroup
 
 from kpp import __version__
 from kpp.cli.main import app
-from kpp.collector.config import Config, read_config, variable_of
+from kpp.collector.access_settings import ACCESS_VARIABLES
+from kpp.collector.config import Config, read_config, setting_names, variable_of
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("dataset/*.md")])
@@ -111,13 +111,13 @@ def test_links_within_the_repository_resolve(page: Path) -> None:
 def test_the_example_of_settings_holds_every_setting_with_its_default() -> None:
     example = ROOT / ".env.example"
     variables = re.findall(r"^([A-Z_]+)=", example.read_text(encoding="utf-8"), re.MULTILINE)
-    assert sorted(variables) == sorted(variable_of(field.name) for field in dataclasses.fields(Config))
+    assert sorted(variables) == sorted([*map(variable_of, setting_names()), *ACCESS_VARIABLES])
     assert read_config({}, {}, example) == Config()
 
 
 def test_every_setting_is_an_option_of_collect() -> None:
     options = {option for parameter in COMMANDS["collect"].params for option in parameter.opts}
-    fields = {field.name.replace("_", "-") for field in dataclasses.fields(Config)}
+    fields = {name.replace("_", "-") for name in setting_names()}
     assert {f"--{field}" for field in fields} <= options
 
 

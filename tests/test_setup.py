@@ -87,6 +87,17 @@ def test_a_second_call_reuses_the_set_up_until_the_dependencies_change(checkout:
     assert "pip install" in _make(checkout, "--dry-run", "setup").stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [((), ".venv/bin/kpp demo"), (("DATA=my table.csv",), '.venv/bin/kpp train "$DATA"')],
+)
+def test_demo_simulates_unless_a_table_is_named(
+    checkout: Path, arguments: tuple[str, ...], command: str
+) -> None:
+    dry_run = _make(checkout, "--dry-run", "--old-file=setup", "demo", *arguments)
+    assert dry_run.stdout.splitlines() == [command]
+
+
 def test_clean_leaves_data_models_and_plots_alone(checkout: Path) -> None:
     kept = [checkout / name for name in ("dataset/mine.csv", "models/gru_cart.pth", "plots/cart.png", ".env")]
     made = [checkout / name for name in (".venv/bin/python", "kpp/__pycache__/a.pyc", ".mypy_cache/a")]

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from kpp.clock import SystemClock
-from kpp.collector.config import Config, read_config, variable_of
+from kpp.cli.cluster_clock import find_clock
+from kpp.collector.config import Config, read_config, setting_names, variable_of
+from kpp.collector.profiles.reading import read_profile
 
 if TYPE_CHECKING:
     from kpp.collector.csv_writer import CsvWriter
@@ -68,6 +69,10 @@ def collect(  # noqa: PLR0913 - each parameter is an option
     rate_window_seconds: Annotated[
         str | None, _setting("rate_window_seconds", SAMPLING, "Range of rate() in the queries.", "S")
     ] = None,
+    cpu_rate_window_seconds: Annotated[
+        str | None,
+        _setting("cpu_rate_window_seconds", SAMPLING, "The same in those of CPU and throttling.", "S"),
+    ] = None,
     warmup_seconds: Annotated[
         str | None, _setting("warmup_seconds", SAMPLING, "Wait at full load before sampling.", "S")
     ] = None,
@@ -92,6 +97,10 @@ def collect(  # noqa: PLR0913 - each parameter is an option
     ] = None,
     output_directory: Annotated[
         str | None, _setting("output_directory", OUTPUT, "Folder for the campaign's files.", "DIR")
+    ] = None,
+    profile: Annotated[
+        str | None,
+        _setting("profile", CLUSTER, "Queries to ask: istio-sidecar, istio-ambient, or a file.", "PROFILE"),
     ] = None,
     env_file: Annotated[
         Path | None, typer.Option(help="Read settings from this file; if not given, from .env.", exists=True)
@@ -119,16 +128,17 @@ def collect(  # noqa: PLR0913 - each parameter is an option
     Each setting may also stand in the environment or in a .env file, under the name in brackets.
     """
     # every parameter that is named like a field of Config is a setting
-    given = {field: value for field, value in locals().items() if field in Config.__dataclass_fields__}
+    given = {field: value for field, value in locals().items() if field in setting_names()}
     config = read_config(given, os.environ, env_file or _default_env_file())
+    read_profile(config.profile)  # a faulty one is told before anything is done
     if dry_run:
         from kpp.cli.campaign_plan import show_plan
 
-        show_plan(config, SystemClock(), as_json=as_json)
+        show_plan(config, find_clock(os.environ), as_json=as_json)
     elif check:
         from kpp.cli.preflight import show_checks
 
-        show_checks(config, SystemClock(), as_json=as_json)
+        show_checks(config, find_clock(os.environ), as_json=as_json)
     else:
         _run(config, as_json=as_json, is_checked=not skip_checks)
 
@@ -145,7 +155,7 @@ def _run(config: Config, *, as_json: bool, is_checked: bool) -> None:
     from kpp.collector.kubernetes_client import KubernetesClient
     from kpp.collector.prometheus_client import PrometheusClient
 
-    clock = SystemClock()
+    clock = find_clock(os.environ)
     console = Console(stderr=True, highlight=False)
     progress = CampaignProgress(console, clock, config.entry_service)
     try:

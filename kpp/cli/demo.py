@@ -33,7 +33,7 @@ def demo(
     ] = USER_COUNTS,
     measured_seconds: Annotated[
         float, typer.Option(help="How long each load is sampled, by the cluster's clock.", metavar="S")
-    ] = 900,
+    ] = 1260,
     seed: Annotated[int, typer.Option(help="The same seed gives the same measurements and models.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:

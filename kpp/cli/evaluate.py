@@ -8,33 +8,35 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from kpp import __version__
 from kpp.cli.campaign_files import read_campaign
-from kpp.errors import ConfigError
+from kpp.cli.fit_progress import progress_bar
+from kpp.errors import InputError
 from kpp.files import make_directory, write_whole
 
 if TYPE_CHECKING:
     from kpp.evaluation.leaderboard import Leaderboard
-    from kpp.evaluation.splits import Request
     from kpp.evaluation.trial import Trial
+    from kpp.whatif.model import Campaign
 
 SPLIT_HELP = (
     "How to hold out: interpolation (inner user counts), extrapolation (--test, else the highest loads),"
-    " merged, stratified, leave-one-load-out, unseen-replicas or few-loads (keep a few)."
+    " merged, stratified, leave-one-load-out, unseen-replicas or few-loads (keep a few). If not given:"
+    " extrapolation with --test, interpolation without."
 )
 
 
 def evaluate(  # noqa: PLR0913 - each parameter is an option
     *,
     train: Annotated[
-        list[Path], typer.Option(help="Table of measurements to learn from; may be repeated.", metavar="CSV")
+        list[Path], typer.Option(help="Tables of measurements to learn from.", metavar="CSV...")
     ],
-    split: Annotated[str, typer.Option(help=SPLIT_HELP, metavar="NAME")],
     test: Annotated[
         list[Path] | None,
-        typer.Option(help="Table to ask for, of another campaign; may be repeated.", metavar="CSV"),
+        typer.Option(help="Tables of another campaign, to ask for.", metavar="CSV..."),
     ] = None,
+    split: Annotated[str | None, typer.Option(help=SPLIT_HELP, metavar="NAME", show_default=False)] = None,
     models: Annotated[
         str, typer.Option(help="Models, with commas between, or all.", metavar="NAMES")
     ] = "all",
@@ -73,58 +75,52 @@ def evaluate(  # noqa: PLR0913 - each parameter is an option
     best constant for each service and user count, fitted on the very rows that it is scored on.
     """
     from kpp.cli.leaderboard_text import render_leaderboard
-    from kpp.cli.options import check_coverage, parse_users
+    from kpp.cli.options import check_coverage, check_folder, parse_users
     from kpp.evaluation.leaderboard import score_trials
-    from kpp.evaluation.splits import Request
+    from kpp.evaluation.request import Request
+    from kpp.evaluation.trial import try_seeds
     from kpp.whatif.registry import pick_names
 
     check_coverage(coverage)
     names = pick_names(models)
-    learned, notes = read_campaign(train, calls, cpu_limits)
-    asked, more_notes = read_campaign(test, calls, cpu_limits) if test else (None, ())
-    for note in dict.fromkeys([*notes, *more_notes]):
-        typer.echo(note, err=True)
-    request = Request(
-        learned, asked, count=count, user_counts=parse_users(user_counts) if user_counts else ()
-    )
-    trials = _try_all(split, request, names, seeds, coverage)
-    board = score_trials(trials)
-    if not board.models:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in board.skipped.items())
-        raise ConfigError(f"no model could be fitted: {reasons}", mend="measure more loads")
-
-    title = f"{split}: {describe_folds(trials[0])}"
+    loads = parse_users(user_counts) if user_counts is not None else ()
+    name = split or ("extrapolation" if test else "interpolation")
+    learned, asked = (_read(files, calls, cpu_limits) for files in (train, test))
+    if plots is not None:  # what cannot be written is told before anything that takes long
+        make_directory(plots)
     if as_json is not None:
-        text = json.dumps(as_data(split, trials, board, coverage), indent=2, allow_nan=False) + "\n"
-        if str(as_json) == "-":
-            typer.echo(text, nl=False)
-        else:
-            write_whole({as_json: text.encode()})
+        check_folder(as_json)
+    assert learned is not None
+    request = Request(learned, asked, count=count, user_counts=loads)
+    with progress_bar("splitting") as show:
+        trials = try_seeds(
+            name, request, names, seeds, coverage, lambda share, model: show(share, f"fitting {model}")
+        )
+        show(1.0, "scoring")
+        board = score_trials(trials)
+    if not board.models:
+        reasons = "; ".join(f"{model}: {reason}" for model, reason in board.skipped.items())
+        raise InputError(f"no model could be fitted: {reasons}", mend="measure more loads")
+
+    title = f"{name}: {describe_folds(trials[0])}"
     if str(as_json) != "-":
-        for line in render_leaderboard(title, trials[0], board, coverage):
+        for line in render_leaderboard(title, trials[0], board, coverage, Console().width):
             typer.echo(line)
+    if as_json is not None:
+        files = {"train": [str(path) for path in train], "test": [str(path) for path in test or ()]}
+        _write_json(as_json, {**files, **as_data(name, trials, board, coverage)})
     if plots is not None:
-        _draw_all(plots, split, title, trials[0], board, coverage)
-        typer.echo(f"\nPlots are in {plots}.", err=True)
+        _draw_all(plots, name, title, trials[0], board, coverage)
 
 
-def _try_all(
-    split_name: str, request: "Request", names: Sequence[str], seeds: int, coverage: float
-) -> "list[Trial]":
-    """One trial for each seed, under a progress bar on stderr."""
-    from dataclasses import replace
-
-    from kpp.evaluation.splits import split
-    from kpp.evaluation.trial import try_models
-
-    splits = [split(split_name, replace(request, seed=seed)) for seed in range(seeds)]
-    columns = (TextColumn("fitting"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=sum(len(folds) for folds in splits) * len(names))
-        return [
-            try_models(folds, names, seed, coverage, lambda: bar.advance(task))
-            for seed, folds in enumerate(splits)
-        ]
+def _read(files: list[Path] | None, calls: Path | None, cpu_limits: Path | None) -> "Campaign | None":
+    """A campaign, if files are named; what reading did is told on stderr."""
+    if not files:
+        return None
+    campaign, notes = read_campaign(files, calls, cpu_limits)
+    for note in notes:
+        typer.echo(note, err=True)
+    return campaign
 
 
 def describe_folds(trial: "Trial") -> str:
@@ -136,6 +132,7 @@ def describe_folds(trial: "Trial") -> str:
 def as_data(split: str, trials: "Sequence[Trial]", board: "Leaderboard", coverage: float) -> dict[str, Any]:
     """All scores as plain data: errors in own units, ratios from 0, None where nothing can be scored."""
     return {
+        "kpp_version": __version__,
         "split": split,
         "folds": [[fold.label for fold in trial.folds] for trial in trials],
         "seeds": len(trials),
@@ -147,21 +144,32 @@ def as_data(split: str, trials: "Sequence[Trial]", board: "Leaderboard", coverag
     }
 
 
+def _write_json(path: Path, data: dict[str, Any]) -> None:
+    text = json.dumps(data, indent=2, allow_nan=False) + "\n"
+    if str(path) == "-":
+        typer.echo(text, nl=False)
+    else:
+        write_whole({path: text.encode()})
+
+
 def _draw_all(
     folder: Path, split: str, title: str, trial: "Trial", board: "Leaderboard", coverage: float
 ) -> None:
-    """One plot of each service, and one of all."""
-    from kpp.evaluation.pictures import picture_trial
-    from kpp.evaluation.plots import draw
+    """One plot of each service, and one of the largest together."""
+    from kpp.evaluation.pictures import largest, picture_trial
+    from kpp.evaluation.plots import MOST_ROWS, draw
     from kpp.whatif.registry import DEFAULT_MODEL
 
-    make_directory(folder)
     best = DEFAULT_MODEL if DEFAULT_MODEL in board.models else next(iter(board.models))
     pictures = picture_trial(trial, best)
-    contents = {
-        folder / f"evaluation_{split}_{picture.service}.png": draw([picture], title, coverage)
-        for picture in pictures
-    }
-    if len(pictures) > 1:
-        contents[folder / f"evaluation_{split}.png"] = draw(pictures, title, coverage)
-    write_whole(contents)
+    with progress_bar("drawing") as show:
+        if len(pictures) > 1:
+            together = largest(pictures, MOST_ROWS)
+            write_whole({folder / f"evaluation_{split}.png": draw(together, title, coverage)})
+        for number, picture in enumerate(pictures):
+            show(number / len(pictures), f"drawing {picture.service}")
+            path = folder / f"evaluation_{split}_{picture.service}.png"
+            write_whole({path: draw([picture], title, coverage)})
+    left = len(pictures) - MOST_ROWS
+    more = f"; evaluation_{split}.png shows the {MOST_ROWS} services that use the most" if left > 0 else ""
+    typer.echo(f"\nPlots are in {folder}{more}.", err=True)

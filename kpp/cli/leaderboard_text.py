@@ -1,9 +1,9 @@
-"""The leaderboard as text, within 80 columns."""
+"""The leaderboard as text: within 80 columns, with more figures where the terminal has 100."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from kpp.evaluation.classes import CLASSES, Classification
-from kpp.evaluation.leaderboard import Leaderboard, ModelResult
+from kpp.evaluation.leaderboard import Leaderboard, ModelResult, usual_mape
 from kpp.evaluation.scores import TargetScores
 from kpp.evaluation.trial import Trial
 from kpp.predictor.display import UNITS, format_number, scaled
@@ -13,38 +13,76 @@ from kpp.whatif.registry import DEFAULT_MODEL
 FLOOR = "noise floor"
 FIRST = 15  # columns for the name of a model
 SERVICES = 22  # and of a service, which is cut if need be
+WIDE = 100  # columns that the wide tables need
+MOST_SERVICES = 30  # on screen; all are in the JSON
 
 
-def render_leaderboard(title: str, trial: Trial, board: Leaderboard, coverage: float) -> Iterator[str]:
-    """All models, the best first; below, the services and classes of the one that matters most."""
-    rows, services = len(trial.observed), trial.observed[SERVICE].nunique()
+def render_leaderboard(
+    title: str, trial: Trial, board: Leaderboard, coverage: float, width: int
+) -> Iterator[str]:
+    """All models, the best first; below, the services and classes of the one that matters most.
+
+    Args:
+        title: says what was held out.
+        trial: the first of those that were scored.
+        board: their scores.
+        coverage: of the intervals.
+        width: columns of the terminal.
+    """
+    wide = width >= WIDE
     yield title
-    yield f"{rows} rows of {services} services. MAPE and WAPE in %, means over services; in: % of"
-    yield f"rows within the {100 * coverage:g} % interval; F1: of the class of CPU use, weighted."
+    yield from _legend(trial, coverage, wide)
     yield ""
-    yield " " * FIRST + "".join(f"{unit.title:>19}" for unit in UNITS.values())
-    yield f"{'model':<{FIRST}}" + f"{'MAPE':>8}{'WAPE':>6}{'in':>5}" * len(UNITS) + f"{'F1':>6}"
-    for name, result in board.models.items():
-        yield _model_line(name, result)
-    yield _model_line(FLOOR, board.floor)
-    yield from (f"{name:<{FIRST}} skipped: {reason}" for name, reason in board.skipped.items())
+    yield from _models(board, wide)
+    yield from _shortcomings(board)
     yield from _spreads(board)
     chosen = DEFAULT_MODEL if DEFAULT_MODEL in board.models else next(iter(board.models))
-    yield from _by_service(chosen, board.models[chosen])
+    yield from _by_service(chosen, board.models[chosen].services, wide)
     yield from _classes(chosen, board.models[chosen].classes)
 
 
-def _model_line(name: str, result: ModelResult) -> str:
-    cells = [
-        _percent(getattr(scores, score)) for scores in result.mean.values() for score in ("mape", "wape")
-    ]
-    coverages = [_percent(scores.coverage, digits=0) for scores in result.mean.values()]
-    columns = [
-        f"{mape:>8}{wape:>6}{covered:>5}"
-        for mape, wape, covered in zip(cells[::2], cells[1::2], coverages, strict=True)
-    ]
-    f1 = "" if result.classes is None else f"{result.classes.weighted.f1:.2f}"
-    return f"{name:<{FIRST}}" + "".join(columns) + f"{f1:>6}"
+def _legend(trial: Trial, coverage: float, wide: bool) -> Iterator[str]:
+    services = trial.observed[SERVICE].nunique()
+    whose = f"{services} services" if services > 1 else "one service"
+    inside = f"in: % of rows within the {100 * coverage:g} % interval"
+    if wide:
+        yield f"{len(trial.observed)} rows of {whose}. MAPE and WAPE in %, means over services; {inside};"
+        yield "width: of the interval, in % of the mean; F1: of the class of CPU use, weighted."
+    else:
+        yield f"{len(trial.observed)} rows of {whose}. MAPE and WAPE in %, means over services;"
+        yield f"{inside}; F1: of the class of CPU use, weighted."
+
+
+def _models(board: Leaderboard, wide: bool) -> Iterator[str]:
+    size = 26 if wide else 19
+    last = f"{'width':>7}" if wide else ""
+    yield " " * FIRST + "".join(f"{unit.title:>{size}}" for unit in UNITS.values())
+    yield f"{'model':<{FIRST}}" + f"{'MAPE':>8}{'WAPE':>6}{'in':>5}{last}" * len(UNITS) + f"{'F1':>6}"
+    for name, result in {**board.models, FLOOR: board.floor}.items():
+        cells = "".join(_cells(scores, wide) for scores in result.mean.values())
+        f1 = "" if result.classes is None else f"{result.classes.weighted.f1:>6.2f}"
+        yield f"{name:<{FIRST}}{cells}{f1}".rstrip()
+
+
+def _cells(scores: TargetScores, wide: bool) -> str:
+    last = f"{_percent(scores.width, digits=0):>7}" if wide else ""
+    covered = _percent(scores.coverage, digits=0)
+    return f"{_percent(scores.mape):>8}{_percent(scores.wape):>6}{covered:>5}{last}"
+
+
+def _shortcomings(board: Leaderboard) -> Iterator[str]:
+    """Models that could not be fitted, or have less to say than was asked."""
+    for name, reason in board.skipped.items():
+        where = "on some folds" if name in board.models else "skipped"
+        yield f"{name:<{FIRST}} {where}: {reason}"
+    asked = _rows(board.floor)
+    for name, result in board.models.items():
+        if _rows(result) < asked:
+            yield f"{name:<{FIRST}} predicts {_rows(result) / asked:.0%} of what was measured"
+
+
+def _rows(result: ModelResult) -> float:
+    return sum(scores.rows for targets in result.services.values() for scores in targets.values())
 
 
 def _spreads(board: Leaderboard) -> Iterator[str]:
@@ -59,19 +97,30 @@ def _spreads(board: Leaderboard) -> Iterator[str]:
         )
 
 
-def _by_service(name: str, result: ModelResult) -> Iterator[str]:
+def _by_service(name: str, services: Mapping[str, Mapping[str, TargetScores]], wide: bool) -> Iterator[str]:
+    first, size = (SERVICES + 6, 24) if wide else (SERVICES, 19)
+    shown = list(services)
+    title = f"{name} by service"
+    if len(shown) > MOST_SERVICES:
+        shown = sorted(shown, key=lambda service: usual_mape(services[service]))[: -MOST_SERVICES - 1 : -1]
+        title += f": the {MOST_SERVICES} worst of {len(services)}; --json FILE has all"
     yield ""
-    yield f"{name} by service"
-    yield " " * SERVICES + "".join(f"{unit.title:>19}" for unit in UNITS.values())
-    heads = [f"{'MAPE':>7}{'MAE ' + _short(unit.name):>12}" for unit in UNITS.values()]
-    yield f"{'':<{SERVICES}}" + "".join(heads)
-    for service, scores in result.services.items():
-        cells = [_service_cell(scores[target], unit.per_own_unit) for target, unit in UNITS.items()]
-        yield f"{service[: SERVICES - 1]:<{SERVICES}}" + "".join(cells)
+    yield title
+    yield " " * first + "".join(f"{unit.title:>{size}}" for unit in UNITS.values())
+    last = f"{'in':>5}" if wide else ""
+    heads = [f"{'MAPE':>7}{'MAE ' + _short(unit.name):>12}{last}" for unit in UNITS.values()]
+    yield f"{'':<{first}}" + "".join(heads)
+    for service in shown:
+        cells = [
+            _service_cell(services[service][target], unit.per_own_unit, wide)
+            for target, unit in UNITS.items()
+        ]
+        yield f"{service[: first - 1]:<{first}}" + "".join(cells)
 
 
-def _service_cell(scores: TargetScores, factor: float) -> str:
-    return f"{_percent(scores.mape):>7}{format_number(scaled(scores.mae, factor)):>12}"
+def _service_cell(scores: TargetScores, factor: float, wide: bool) -> str:
+    last = f"{_percent(scores.coverage, digits=0):>5}" if wide else ""
+    return f"{_percent(scores.mape):>7}{format_number(scaled(scores.mae, factor)):>12}{last}"
 
 
 def _short(unit: str) -> str:

@@ -16,6 +16,7 @@ from kpp.cli.collect import collect
 from kpp.cli.demo import demo
 from kpp.cli.evaluate import evaluate
 from kpp.cli.fit import fit
+from kpp.cli.many_values import ManyFiles
 from kpp.cli.predict import predict
 from kpp.cli.simulate import simulate
 from kpp.cli.table import table
@@ -57,7 +58,7 @@ app.command()(train)
 app.command()(table)
 app.command()(fit)
 app.command()(predict)
-app.command()(evaluate)
+app.command(cls=ManyFiles)(evaluate)
 app.command()(check)
 app.command()(simulate)
 app.command()(demo)

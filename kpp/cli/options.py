@@ -1,6 +1,7 @@
 """What the commands of the what-if models share: options that are checked."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from kpp.errors import ConfigError
 
@@ -51,3 +52,13 @@ def check_coverage(coverage: float) -> None:
     if coverage not in COVERAGES:
         mend = f"choose one of {', '.join(f'{each:g}' for each in COVERAGES)}"
         raise ConfigError(f"the coverage {coverage:g} is not calibrated", mend=mend)
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a file in a folder that does not exist.
+
+    Raises:
+        ConfigError: there is no such folder.
+    """
+    if not path.parent.is_dir():
+        raise ConfigError("cannot be written: no such folder", where=str(path), mend="make the folder first")

@@ -154,10 +154,12 @@ def _as_data(
 
 
 def _draw(path: Path, asked: "CalibratedModel", predictions: "pd.DataFrame", coverage: float) -> None:
-    from kpp.evaluation.pictures import picture_predictions
-    from kpp.evaluation.plots import FORMATS, draw
+    from kpp.evaluation.pictures import largest
+    from kpp.evaluation.plots import FORMATS, MOST_ROWS, draw
+    from kpp.evaluation.predicted_pictures import picture_predictions
 
     if path.suffix not in FORMATS:
         raise ConfigError(f"--plot is {str(path)!r}", mend=f"end it in one of {', '.join(FORMATS)}")
-    title = f"Predicted by {asked.model.name}, before the medians of the measured loads"
-    write_whole({path: draw(picture_predictions(asked, predictions), title, coverage, path.suffix)})
+    pictures = picture_predictions(asked, predictions)
+    title = f"predicted by {asked.model.name}"
+    write_whole({path: draw(largest(pictures, MOST_ROWS), title, coverage, path.suffix)})

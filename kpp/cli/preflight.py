@@ -49,7 +49,7 @@ def require_ready(
         ClusterError: the cluster or Prometheus could not be reached.
         ShortfallError: something failed, so the campaign is not started.
     """
-    report = run_preflight(config, cluster.api, prometheus.api, clock)
+    report = run_preflight(config, cluster.api, prometheus, clock)
     if report.unreachable:
         raise report.unreachable[0]
     print_findings([*report.failed, *report.warned], console)
@@ -80,9 +80,9 @@ def _check(config: Config, clock: Clock) -> Report:
     with PrometheusClient(config, clock) as prometheus:
         try:
             with KubernetesClient(config, clock) as cluster:
-                return run_preflight(config, cluster.api, prometheus.api, clock)
+                return run_preflight(config, cluster.api, prometheus, clock)
         except ClusterError as error:  # no credentials, so no client: every other error is in the report
-            return unreachable_cluster(error, config, prometheus.api, clock)
+            return unreachable_cluster(error, config, prometheus, clock)
 
 
 def _wrap(text: str, width: int) -> list[str]:

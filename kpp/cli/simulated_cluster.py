@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,15 +17,16 @@ from kpp.errors import ShortfallError
 if TYPE_CHECKING:  # numba and the servers take a second to load
     from kpp.clock import Clock
     from kpp.simulator.application import Application
-    from kpp.simulator.cluster import SimulationSettings
+    from kpp.simulator.cluster import Simulation, SimulationSettings
 
 VIRTUAL_START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()  # the same each time: equal runs, equal files
 
 
 @dataclass(frozen=True)
 class VirtualCluster:
-    """A cluster that is served: its clock, and the settings with which the collector finds it."""
+    """A cluster that is served: its clock, the settings with which the collector finds it, and the truth."""
 
+    simulation: "Simulation"
     clock: "Clock"
     collector_settings: Mapping[str, object]
 
@@ -64,7 +65,7 @@ def virtual_cluster(
         served.write_files(Path(name), simulation)
         found = {**collector_settings(application, settings), "prometheus_url": served.prometheus_url}
         with _environment("KUBECONFIG", str(Path(name) / KUBECONFIG)):
-            yield VirtualCluster(pace, found)
+            yield VirtualCluster(simulation, pace, found)
 
 
 def collector_settings(application: "Application", settings: "SimulationSettings") -> dict[str, str]:
@@ -78,13 +79,19 @@ def collector_settings(application: "Application", settings: "SimulationSettings
     }
 
 
-def run_campaign(cluster: VirtualCluster, settings: Mapping[str, object], console: Console) -> CampaignFiles:
+def run_campaign(
+    cluster: VirtualCluster,
+    settings: Mapping[str, object],
+    console: Console,
+    observer: Callable[[Console, "Clock", str], CampaignProgress] = CampaignProgress,
+) -> CampaignFiles:
     """Run a campaign as `kpp collect` does, and show it on `console`.
 
     Args:
         cluster: against which.
         settings: of the collector, besides those that say where the cluster is.
         console: where to show it.
+        observer: makes what shows it.
 
     Raises:
         ConfigError: a setting is wrong.
@@ -98,7 +105,7 @@ def run_campaign(cluster: VirtualCluster, settings: Mapping[str, object], consol
     from kpp.collector.prometheus_client import PrometheusClient
 
     config = read_config({**cluster.collector_settings, **settings}, {}, None)
-    progress = CampaignProgress(console, cluster.clock, config.entry_service)
+    progress = observer(console, cluster.clock, config.entry_service)
     try:
         with (
             KubernetesClient(config, cluster.clock) as kubernetes,

@@ -74,13 +74,13 @@ def train(
 
 
 def find_tables(folder: Path) -> Sequence[Path]:
-    """All tables of measurements in a folder; a synthetic one only where nothing was measured.
+    """All tables of measurements in a folder; simulated ones only where nothing was measured.
 
     Raises:
         InputError: there are none.
     """
     found = sorted(path for path in folder.glob("*.csv") if not path.name.startswith("performance_calls_"))
-    measured = [path for path in found if not path.name.startswith("synthetic_")]
+    measured = [path for path in found if "_simulated_" not in path.name]
     if not found:
         mend = "measure some with `kpp collect`, or name a CSV file"
         raise InputError("holds no table of measurements", where=str(folder), mend=mend)

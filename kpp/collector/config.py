@@ -1,6 +1,5 @@
 """The settings of a campaign: options over environment over `.env` over defaults, checked all at once."""
 
-import dataclasses
 import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    ConfigDict,
     Field,
     HttpUrl,
     TypeAdapter,
@@ -19,6 +19,15 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
+from kpp.collector.access_settings import (
+    ACCESS_VARIABLES,
+    AccessFaultError,
+    connect,
+    hide_password,
+    split_url,
+)
+from kpp.collector.profiles.reading import DEFAULT_PROFILE
+from kpp.collector.prometheus_access import PrometheusAccess
 from kpp.errors import ConfigError
 from kpp.schema import is_dns_label
 
@@ -50,7 +59,11 @@ def _split_names(text: object) -> object:
 
 
 def _check_url(text: str) -> str:
-    TypeAdapter(HttpUrl).validate_python(text)
+    url = TypeAdapter(HttpUrl).validate_python(text)
+    if url.username is not None or url.password is not None:
+        raise ValueError("user and password belong into PROMETHEUS_USER and PROMETHEUS_PASSWORD")
+    if url.query is not None or url.fragment is not None:
+        raise ValueError("must end with the path, without ? and #")
     return text.rstrip("/")
 
 
@@ -75,7 +88,8 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 SecondsOrNone = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-@dataclass(frozen=True)
+# defaults are validated too: one that does not go with what was set is a fault
+@dataclass(frozen=True, config=ConfigDict(validate_default=True))
 class Config:
     """Every setting of a campaign. The environment variable of a field is `KPP_` and its name in capitals."""
 
@@ -91,12 +105,17 @@ class Config:
     rate_window_seconds: Annotated[int, Field(ge=1)] = 60
     warmup_seconds: Seconds = 60.0
     sampling_interval_seconds: Seconds = 60.0
+    cpu_rate_window_seconds: Annotated[int, Field(ge=1)] = 120  # longer: cAdvisor's samples are far apart
     measured_seconds: Seconds = 600.0
     cooldown_seconds: SecondsOrNone = 180.0
     evaluation_lag_seconds: SecondsOrNone = 30.0  # cAdvisor's samples are up to 15 s old, and so are scrapes
     request_timeout_seconds: Seconds = 10.0
     rollout_timeout_seconds: Seconds = 600.0
     output_directory: Path = Path("dataset")
+    profile: Annotated[str, Field(min_length=1)] = (
+        DEFAULT_PROFILE  # of queries: a name, or the path of a file
+    )
+    prometheus_access: PrometheusAccess = PrometheusAccess()  # no setting: it has its own, `ACCESS_VARIABLES`
 
     @field_validator("warmup_seconds")
     @classmethod
@@ -108,6 +127,17 @@ class Config:
                 "else the first samples reach back to before the load was steady"
             )
         return warmup_seconds
+
+    @field_validator("cpu_rate_window_seconds")
+    @classmethod
+    def _holds_steady_load_only(cls, cpu_rate_window_seconds: int, info: ValidationInfo) -> int:
+        steady_seconds = info.data.get("warmup_seconds", 0) + info.data.get("sampling_interval_seconds", 0)
+        if cpu_rate_window_seconds > steady_seconds > 0:
+            raise ValueError(
+                f"at most {variable_of('warmup_seconds')} + {variable_of('sampling_interval_seconds')} "
+                f"({steady_seconds:g} s), else the first samples reach back to before the load was steady"
+            )
+        return cpu_rate_window_seconds
 
     @field_validator("measured_seconds")
     @classmethod
@@ -124,6 +154,11 @@ class Config:
     def samples_per_experiment(self) -> int:
         """How many ticks an experiment's measuring phase holds."""
         return int(self.measured_seconds // self.sampling_interval_seconds)
+
+
+def setting_names() -> tuple[str, ...]:
+    """The fields of `Config` that are settings."""
+    return tuple(name for name in Config.__dataclass_fields__ if name != "prometheus_access")
 
 
 def variable_of(field: str) -> str:
@@ -148,7 +183,7 @@ def read_config(
     Raises:
         ConfigError: one line for all faults, each with the variable, what it held and what is allowed.
     """
-    variables = {variable_of(field.name): field.name for field in dataclasses.fields(Config)}
+    variables = {variable_of(name): name for name in setting_names()}
     from_file = dotenv_values(env_file) if env_file is not None else {}
     settings: dict[str, Any] = {}
     for variable, field in variables.items():
@@ -159,7 +194,24 @@ def read_config(
     for name in _strangers(environment, variables):
         logger.warning("The environment variable %s is no setting of kpp and has no effect.", name)
     faults = [f"{name} in {env_file} is no setting of kpp" for name in _strangers(from_file, variables)]
+    access = {name: environment.get(name) or from_file.get(name) or "" for name in ACCESS_VARIABLES}
+    try:
+        _check_option(options.get("prometheus_url"), environment)
+        settings |= connect(settings.get("prometheus_url"), access)
+    except AccessFaultError as fault:
+        faults.append(str(fault))
     return _check(settings, faults)
+
+
+def _check_option(url: object, environment: Mapping[str, str]) -> None:
+    """Refuse a password in an option, which every user of the machine can read in the list of processes."""
+    if url not in (None, environment.get(variable_of("prometheus_url"))) and split_url(str(url))[1:] != (
+        None,
+        None,
+    ):
+        raise AccessFaultError(
+            "--prometheus-url holds a user or a password: set PROMETHEUS_USER and PROMETHEUS_PASSWORD instead"
+        )
 
 
 def _strangers(given: Iterable[str], variables: Iterable[str]) -> list[str]:
@@ -185,5 +237,7 @@ def _describe(error: ValidationError) -> list[str]:
         field, *part = fault["loc"]
         held = f"… {fault['input']} …" if part else fault["input"]
         message = fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        if field == "prometheus_url":
+            held = hide_password(str(held))
         texts.setdefault(str(field), f"{variable_of(str(field))} is {held!r}: {message}")
     return list(texts.values())

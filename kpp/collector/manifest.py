@@ -10,7 +10,8 @@ from typing import Any
 from kpp import __version__
 from kpp.collector.config import Config
 from kpp.collector.kubernetes_client import LoadState, Resources, Service
-from kpp.collector.queries import ALL_QUERIES
+from kpp.collector.profiles.profile import Signal
+from kpp.collector.profiles.reading import read_profile
 from kpp.files import write_whole
 
 
@@ -46,9 +47,16 @@ def write_manifest(  # noqa: PLR0913 - one argument per part of the record
             for service in services
         },
         "load_found": str(load_found),
-        "queries": {
-            query.name: query.text(config.namespace, config.rate_window_seconds) for query in ALL_QUERIES
-        },
+        "queries": _write_queries(config),
     }
     text = json.dumps(record, indent=2, default=str) + "\n"
     write_whole({path: text.encode()})
+
+
+def _write_queries(config: Config) -> dict[str, str]:
+    """The texts as they are sent; what only `kpp import` asks is left out."""
+    profile = read_profile(config.profile)
+    texts = profile.texts(config.namespace, config.rate_window_seconds, config.cpu_rate_window_seconds)
+    return {
+        profile.queries[signal].name: text for signal, text in texts if signal.section != Signal.PODS.section
+    }

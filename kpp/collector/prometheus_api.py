@@ -1,22 +1,31 @@
 """Questions to Prometheus over HTTP: patient with faults that pass, clear about those that stay."""
 
 import logging
-from urllib.parse import urlsplit
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
 
 import requests
 from prometheus_api_client import PrometheusConnect
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from pydantic import TypeAdapter
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from kpp.clock import Clock
+from kpp.collector.prometheus_access import PrometheusAccess
 from kpp.collector.prometheus_answer import (
+    MATRIX,
+    VECTOR,
     Answer,
-    AnswerFaultError,
+    Matrix,
     Sample,
+    Series,
+    Vector,
     read_answer,
-    read_failure,
-    shorten,
 )
+from kpp.collector.prometheus_faults import AnswerFaultError, read_failure, shorten
+from kpp.collector.prometheus_session import open_session, read_reply
 from kpp.collector.queries import Query
 from kpp.errors import PrometheusError
 
@@ -26,34 +35,55 @@ MAX_ATTEMPTS = 3
 LONGEST_WAIT_SECONDS = 30.0  # however long the server asks to be left alone
 
 
-class _PassingError(PrometheusError):
-    """May be over when asked again."""
+class QueryError(PrometheusError):
+    """A query has no answer, for the reason that its fault gives."""
 
-    def __init__(self, what: str, *, mend: str, where: str | None = None, retry_after: str = "") -> None:
-        super().__init__(what, mend=mend, where=where)
-        self.retry_after = retry_after
+    def __init__(self, name: str, fault: AnswerFaultError, *, where: str, hide: Callable[[str], str]) -> None:
+        super().__init__(hide(f"query {name!r}: {fault.what}"), mend=hide(fault.mend), where=where)
+        self.is_passing = fault.is_passing
+        self.is_too_much = fault.is_too_much
+        self.retry_after = fault.retry_after
+
+
+class _Read(requests.Response):
+    """An answer that was read already: what the library takes for its data is the whole of it, checked."""
+
+    def __init__(self, answer: object) -> None:
+        super().__init__()
+        self.status_code = requests.codes.ok
+        self._answer = answer
+
+    def json(self, **_kwargs: object) -> Any:
+        return {"data": {"result": self._answer}}
 
 
 class PrometheusApi:
-    """Runs instant queries for one namespace.
+    """Runs queries for one namespace; several threads may ask at once.
 
     `PrometheusConnect` speaks to the server. Its own retries are off: they sleep past kpp's clock, wait as
     long as any Retry-After says, and lose the reason that the last answer gave.
     """
 
-    def __init__(self, url: str, namespace: str, timeout_seconds: float, clock: Clock) -> None:
+    def __init__(
+        self,
+        url: str,
+        namespace: str,
+        timeout_seconds: float,
+        clock: Clock,
+        access: PrometheusAccess | None = None,
+    ) -> None:
         self._namespace = namespace
         self._timeout_seconds = timeout_seconds
-        self._shown_url = _without_password(url)
+        self._url = url
+        self._access = access or PrometheusAccess()
         self._logged: set[str] = set()
-        self._session = requests.Session()
+        self._session = open_session(self._access)
         self._session.hooks["response"].append(self._check_answer)
-        self._answer: Answer | None = None
         self._connect = PrometheusConnect(
-            url=url, session=self._session, retry=Retry(0, read=False), timeout=timeout_seconds
+            url=self._url, session=self._session, retry=Retry(0, read=False), timeout=timeout_seconds
         )
         self._retrying = Retrying(
-            retry=retry_if_exception_type(_PassingError),
+            retry=retry_if_exception(_is_passing),
             stop=stop_after_attempt(MAX_ATTEMPTS),
             wait=_wait_seconds,
             sleep=clock.sleep,
@@ -64,7 +94,7 @@ class PrometheusApi:
     @property
     def url(self) -> str:
         """Where it is asked, as it may be shown."""
-        return self._shown_url
+        return self._url
 
     def close(self) -> None:
         """Close the connections."""
@@ -76,35 +106,54 @@ class PrometheusApi:
         Connection errors, time-outs, HTTP 429 and 5xx are tried again, three times in all.
 
         Raises:
-            PrometheusError: one line with the query's name, the URL (without its password) and the mend.
+            QueryError: one line with the query's name, the URL (without its password) and the mend.
         """
         text = query.text(self._namespace, window_seconds)
         logger.debug("Query %r at %s:\n%s", query.name, at, text)
-        answer: Answer = self._retrying(self._query_once, query.name, text, at)
-        for message in (*answer.warnings, *answer.infos):
-            self._log_once(f"Prometheus about query {query.name!r}: {shorten(message)}")
+        params = {} if at is None else {"time": f"{at:.3f}"}
+        answer: Answer[Vector] = self._ask(
+            query.name, lambda: self._connect.custom_query(text, params=params)
+        )
         return answer.data.result
 
-    def _query_once(self, name: str, text: str, at: float | None) -> Answer:
+    def query_range(
+        self, name: str, text: str, start: float, end: float, step_seconds: float
+    ) -> list[Series]:
+        """Evaluate a text at `start`, every step after it, and at the latest at `end` (Unix seconds).
+
+        Raises:
+            QueryError: as by `query`. If `is_too_much`, the range may be too long.
+        """
+        logger.debug("Query %r from %.3f to %.3f by %g s:\n%s", name, start, end, step_seconds, text)
+        # the library would round the instants to whole seconds
+        params = {"start": f"{start:.3f}", "end": f"{end:.3f}"}
+        instants = [datetime.fromtimestamp(at, UTC) for at in (start, end)]
+        answer: Answer[Matrix] = self._ask(
+            name,
+            lambda: self._connect.custom_query_range(text, *instants, f"{step_seconds:.3f}", params=params),
+        )
+        return answer.data.result
+
+    def _ask(self, name: str, ask: Callable[[], Any]) -> Any:
+        answer = self._retrying(self._ask_once, name, ask)
+        for message in (*answer.warnings, *answer.infos):
+            self._log_once(self._access.redact(f"Prometheus about query {name!r}: {shorten(message)}"))
+        return answer
+
+    def _ask_once(self, name: str, ask: Callable[[], Any]) -> Any:
         try:
-            self._connect.custom_query(text, params={} if at is None else {"time": f"{at:.3f}"})
-        except AnswerFaultError as fault:
-            raise self._error(name, fault) from fault
-        except requests.RequestException as error:
-            raise self._error(name, read_failure(error, self._timeout_seconds)) from error
-        assert self._answer is not None, "the hook has seen an answer, or raised"
-        return self._answer
+            return ask()
+        except AnswerFaultError as error:
+            fault = error
+        except (OSError, HTTPError, ValueError) as error:  # a RequestException is an OSError
+            fault = read_failure(error, self._timeout_seconds)
+        # not chained: a traceback of the libraries may quote what was sent
+        raise QueryError(name, fault, where=self._url, hide=self._access.redact)
 
-    def _check_answer(self, response: requests.Response, *_args: object, **_kwargs: object) -> None:
+    def _check_answer(self, response: requests.Response, *_args: object, **_kwargs: object) -> _Read:
         """Read each answer as it comes: the library keeps neither type nor warnings nor reasons."""
-        if not response.is_redirect:
-            self._answer = read_answer(response)
-
-    def _error(self, name: str, fault: AnswerFaultError) -> PrometheusError:
-        what, where = f"query {name!r}: {fault.what}", self._shown_url
-        if fault.is_passing:
-            return _PassingError(what, mend=fault.mend, where=where, retry_after=fault.retry_after)
-        return PrometheusError(what, mend=fault.mend, where=where)
+        kind: TypeAdapter[Any] = MATRIX if "/query_range" in response.url else VECTOR
+        return _Read(read_answer(read_reply(response, self._timeout_seconds), kind))
 
     def _log_once(self, message: str) -> None:
         if message not in self._logged:
@@ -112,11 +161,16 @@ class PrometheusApi:
             logger.warning("%s", message)
 
 
+def _is_passing(error: BaseException) -> bool:
+    return isinstance(error, QueryError) and error.is_passing
+
+
 def _wait_seconds(state: RetryCallState) -> float:
     """1 s, then 2 s; or what the server asked for with Retry-After, within reason."""
     error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after if isinstance(error, _PassingError) else ""
-    wanted_seconds = float(asked) if asked.isdecimal() else 2.0 ** (state.attempt_number - 1)
+    asked = error.retry_after if isinstance(error, QueryError) else ""
+    is_number = asked.isascii() and asked.isdecimal()
+    wanted_seconds = float(asked) if is_number else 2.0 ** (state.attempt_number - 1)
     return min(wanted_seconds, LONGEST_WAIT_SECONDS)
 
 
@@ -124,13 +178,3 @@ def _log_retry(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     seconds = state.next_action.sleep if state.next_action else 0.0
     logger.info("%s. Trying again in %g s.", error, seconds)
-
-
-def _without_password(url: str) -> str:
-    """The URL as it may be shown.
-
-    >>> _without_password("https://kpp:secret@monitoring:9090/prom")
-    'https://monitoring:9090/prom'
-    """
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -8,10 +8,12 @@ from typing import Self
 
 from kpp import schema
 from kpp.clock import Clock
-from kpp.collector import queries
 from kpp.collector.config import Config
+from kpp.collector.profiles.profile import Profile, Signal
+from kpp.collector.profiles.reading import read_profile
+from kpp.collector.prometheus_answer import Sample
 from kpp.collector.prometheus_api import PrometheusApi
-from kpp.collector.queries import Query
+from kpp.collector.queries import SELF_TEST
 from kpp.collector.services import Service
 from kpp.collector.signals import (
     Call,
@@ -46,15 +48,21 @@ class PrometheusClient:
     """The measurements of one namespace.
 
     Raises:
+        ConfigError: at the start, if the profile is not there or faulty.
         PrometheusError: by every method, when Prometheus cannot be reached, refuses, or answers nonsense;
             faults that pass are tried again first.
     """
 
     def __init__(self, config: Config, clock: Clock) -> None:
         self._config = config
+        self._profile = read_profile(config.profile)
         self._clock = clock
         self._api = PrometheusApi(
-            config.prometheus_url, config.namespace, config.request_timeout_seconds, clock
+            config.prometheus_url,
+            config.namespace,
+            config.request_timeout_seconds,
+            clock,
+            config.prometheus_access,
         )
         self._reported: set[tuple[str, str]] = set()
 
@@ -71,6 +79,11 @@ class PrometheusClient:
         """The questions beneath, for checks before a campaign."""
         return self._api
 
+    @property
+    def profile(self) -> Profile:
+        """What is asked."""
+        return self._profile
+
     def close(self) -> None:
         """Close the connections."""
         self._api.close()
@@ -81,7 +94,7 @@ class PrometheusClient:
         `/-/ready` is not asked: what stores for Prometheus put in front of the same API often lacks it, and a
         Prometheus that is not ready refuses the API too.
         """
-        self._api.query(queries.SELF_TEST, self._clock.now(), self._config.rate_window_seconds)
+        self._api.query(SELF_TEST, self._clock.now(), self._config.rate_window_seconds)
 
     def detect_cpu_source(self, at: float) -> CpuSource:
         """Find out whether the runtime labels containers or only pods; to be asked once per campaign.
@@ -89,10 +102,10 @@ class PrometheusClient:
         Args:
             at: the instant to look at, in Unix seconds.
         """
-        window_seconds = self._config.rate_window_seconds
-        if self._api.query(queries.CPU_BY_CONTAINER, at, window_seconds):
+        window_seconds = self._config.cpu_rate_window_seconds
+        if self._ask(Signal.CPU_BY_CONTAINER, at, window_seconds):
             return CpuSource.CONTAINERS
-        if self._api.query(queries.CPU_BY_POD, at, window_seconds):
+        if self._ask(Signal.CPU_BY_POD, at, window_seconds):
             logger.warning(
                 "The container runtime labels only pods: application and sidecar can't be told apart, so "
                 "`CPU Usage` holds both, and throttling is not measured (to have them apart on Minikube, "
@@ -101,7 +114,7 @@ class PrometheusClient:
             return CpuSource.PODS
         logger.warning(
             "There is no CPU usage in namespace %s over the %d s before %.0f: check that Prometheus scrapes "
-            "cAdvisor, and that KPP_RATE_WINDOW_SECONDS spans at least two scrapes, better four.",
+            "cAdvisor, and that KPP_CPU_RATE_WINDOW_SECONDS spans at least two scrapes, better eight.",
             self._config.namespace,
             window_seconds,
             at,
@@ -111,7 +124,7 @@ class PrometheusClient:
     def sample(
         self, at: float, pods: Mapping[str, str], services: Sequence[Service], cpu_source: CpuSource
     ) -> dict[str, Signals]:
-        """Measure every service over the rate window that ends at one and the same instant.
+        """Measure every service over the rate windows that end at one and the same instant.
 
         Args:
             at: that instant, in Unix seconds.
@@ -141,35 +154,43 @@ class PrometheusClient:
         services ask of it and what comes from outside.
         """
         window_seconds = max(round(end - start), 1)
-        served = by_workload(self._api.query(queries.THROUGHPUT, end, window_seconds))
-        calls = self._api.query(queries.CALLS, end, window_seconds)
-        return calls_per_request(
-            calls, served, service_of={service.deployment: service.name for service in services}
-        )
+        labels = self._profile.labels
+        served = by_workload(self._ask(Signal.THROUGHPUT, end, window_seconds), labels.workload)
+        calls = self._ask(Signal.CALLS, end, window_seconds)
+        service_of = {service.deployment: service.name for service in services}
+        return calls_per_request(calls, served, service_of, labels)
 
     def _ask_requests(self, at: float) -> RequestAnswers:
-        def ask(query: Query) -> dict[str, float]:
-            return by_workload(self._api.query(query, at, self._config.rate_window_seconds))
+        def ask(signal: Signal) -> dict[str, float]:
+            samples = self._ask(signal, at, self._config.rate_window_seconds)
+            return by_workload(samples, self._profile.labels.workload)
 
         return RequestAnswers(
-            throughput=ask(queries.THROUGHPUT),
-            response_time=ask(queries.RESPONSE_TIME),
-            response_time_p95=ask(queries.RESPONSE_TIME_P95),
-            error_rate=ask(queries.ERROR_RATE),
+            throughput=ask(Signal.THROUGHPUT),
+            response_time=ask(Signal.RESPONSE_TIME),
+            response_time_p95=ask(Signal.RESPONSE_TIME_P95),
+            error_rate=ask(Signal.ERROR_RATE) if Signal.ERROR_RATE in self._profile.queries else None,
         )
 
     def _ask_cpu(self, at: float, cpu_source: CpuSource) -> CpuAnswers:
-        def ask(query: Query) -> dict[tuple[str, str], float]:
-            return by_container(self._api.query(query, at, self._config.rate_window_seconds))
+        def ask(signal: Signal) -> dict[tuple[str, str], float]:
+            return by_container(self._ask(signal, at, self._config.cpu_rate_window_seconds))
 
+        sidecar = self._profile.labels.sidecar
         if cpu_source is CpuSource.PODS:
             # a pod's cgroup has its own CFS counters, but what is throttled are the containers in it
-            return CpuAnswers(cores=ask(queries.CPU_BY_POD), throttled_periods={}, periods={})
+            return CpuAnswers(ask(Signal.CPU_BY_POD), throttled_periods={}, periods={}, sidecar=sidecar)
         return CpuAnswers(
-            cores=ask(queries.CPU_BY_CONTAINER),
-            throttled_periods=ask(queries.THROTTLED_PERIODS),
-            periods=ask(queries.PERIODS),
+            cores=ask(Signal.CPU_BY_CONTAINER),
+            throttled_periods=ask(Signal.THROTTLED_PERIODS),
+            periods=ask(Signal.PERIODS),
+            sidecar=sidecar,
         )
+
+    def _ask(self, signal: Signal, at: float, window_seconds: int) -> list[Sample]:
+        """The answer to a query of the profile; nothing where the profile has none."""
+        query = self._profile.queries.get(signal)
+        return self._api.query(query, at, window_seconds) if query is not None else []
 
     def _report_missing(self, service_name: str, signals: Signals) -> None:
         for level, columns in ((logging.WARNING, _COLUMNS), (logging.INFO, _COLUMNS_NOT_OF_ALL)):

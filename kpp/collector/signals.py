@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from kpp.collector.profiles.profile import Labels
 from kpp.collector.prometheus_answer import Sample
-from kpp.collector.services import SIDECAR
 
-WORKLOAD = "destination_workload"
+LARGEST_VALUE = 1e12  # a larger one would be refused in a table
 
 
 class CpuSource(StrEnum):
@@ -42,31 +42,34 @@ class Call:
 
 @dataclass(frozen=True)
 class RequestAnswers:
-    """What Istio says, by workload; only finite values."""
+    """What Istio says, by workload; only values that can be."""
 
     throughput: Mapping[str, float]
     response_time: Mapping[str, float]
     response_time_p95: Mapping[str, float]
-    error_rate: Mapping[str, float]
+    error_rate: Mapping[str, float] | None  # None: it was not asked for
 
 
 @dataclass(frozen=True)
 class CpuAnswers:
-    """What cAdvisor says, by pod and container (empty with `CpuSource.PODS`); only finite values."""
+    """What cAdvisor says, by pod and container (empty with `CpuSource.PODS`); only values that can be."""
 
     cores: Mapping[tuple[str, str], float]
     throttled_periods: Mapping[tuple[str, str], float]
     periods: Mapping[tuple[str, str], float]
+    sidecar: str = Labels().sidecar  # the container that is not the application
 
 
-def by_workload(samples: Iterable[Sample]) -> dict[str, float]:
-    """Values by `destination_workload`; without NaN (nothing was served) and infinities."""
-    return {labels.get(WORKLOAD, ""): value for labels, value in _finite(samples)}
+def by_workload(samples: Iterable[Sample], label: str) -> dict[str, float]:
+    """Values by the label that names workloads; without NaN (nothing was served) and what cannot be."""
+    return {labels.get(label, ""): value for labels, value in _possible(samples)}
 
 
 def by_container(samples: Iterable[Sample]) -> dict[tuple[str, str], float]:
-    """Values by (pod, container); without NaN and infinities."""
-    return {(labels.get("pod", ""), labels.get("container", "")): value for labels, value in _finite(samples)}
+    """Values by (pod, container); without what cannot be."""
+    return {
+        (labels.get("pod", ""), labels.get("container", "")): value for labels, value in _possible(samples)
+    }
 
 
 def join_signals(workload: str, pods: frozenset[str], requests: RequestAnswers, cpu: CpuAnswers) -> Signals:
@@ -75,18 +78,22 @@ def join_signals(workload: str, pods: frozenset[str], requests: RequestAnswers, 
     return Signals(
         response_time_seconds=requests.response_time.get(workload),
         throughput_rps=throughput_rps,
-        cpu_cores=_sum_cores(cpu.cores, pods, of_sidecar=False),
-        sidecar_cpu_cores=_sum_cores(cpu.cores, pods, of_sidecar=True),
+        cpu_cores=_sum_cores(cpu, pods, of_sidecar=False),
+        sidecar_cpu_cores=_sum_cores(cpu, pods, of_sidecar=True),
         throttled=_share_throttled(cpu, pods),
-        # Istio has no series of failures before the first one: with traffic, that is a true zero
-        error_rate_rps=requests.error_rate.get(workload, 0.0 if throughput_rps else None),
+        error_rate_rps=_find_error_rate(requests, workload),
         response_time_p95_seconds=requests.response_time_p95.get(workload),
     )
 
 
-def _sum_cores(
-    cores: Mapping[tuple[str, str], float], pods: frozenset[str], *, of_sidecar: bool
-) -> float | None:
+def _find_error_rate(requests: RequestAnswers, workload: str) -> float | None:
+    """Istio has no series of failures before the first one: with traffic, that is a true zero."""
+    if requests.error_rate is None:
+        return None
+    return requests.error_rate.get(workload, 0.0 if requests.throughput.get(workload) else None)
+
+
+def _sum_cores(cpu: CpuAnswers, pods: frozenset[str], *, of_sidecar: bool) -> float | None:
     """The cores of all `pods` together; None when one of them has no series, as the sum would be too low.
 
     So it is for a minute after a pod was started: a rate needs two samples. A pod counts as measured with its
@@ -94,8 +101,8 @@ def _sum_cores(
     """
     measured = [
         (pod, value)
-        for (pod, container), value in cores.items()
-        if pod in pods and (container == SIDECAR) == of_sidecar
+        for (pod, container), value in cpu.cores.items()
+        if pod in pods and (container == cpu.sidecar) == of_sidecar
     ]
     if not pods or {pod for pod, _ in measured} != pods:
         return None
@@ -105,32 +112,50 @@ def _sum_cores(
 def _share_throttled(cpu: CpuAnswers, pods: frozenset[str]) -> float | None:
     """Throttled periods in all periods, over the pods that have them: unlike a sum, a share bears a gap."""
     limited = [
-        key for key in cpu.periods if key in cpu.throttled_periods and key[0] in pods and key[1] != SIDECAR
+        key
+        for key in cpu.periods
+        if key in cpu.throttled_periods and key[0] in pods and key[1] != cpu.sidecar
     ]
     periods = math.fsum(cpu.periods[key] for key in limited)
-    return math.fsum(cpu.throttled_periods[key] for key in limited) / periods if periods > 0 else None
+    if periods <= 0:
+        return None
+    return min(math.fsum(cpu.throttled_periods[key] for key in limited) / periods, 1.0)
 
 
 def calls_per_request(
-    samples: Iterable[Sample], served: Mapping[str, float], service_of: Mapping[str, str]
+    samples: Iterable[Sample],
+    served: Mapping[str, float],
+    service_of: Mapping[str, str],
+    names: Labels,
 ) -> tuple[Call, ...]:
     """Divide what each caller asked of each callee by what the caller served itself.
 
     Args:
-        samples: requests by `source_workload` and `destination_workload`.
+        samples: requests by caller and workload.
         served: requests served, by workload, over the same time.
         service_of: workload to service; others are no callers and no callees.
+        names: the labels of caller and workload.
 
     Returns:
         The calls, by caller and callee; without callers that served nothing and pairs without a call.
     """
     calls = []
-    for labels, count in _finite(samples):
-        caller, callee = labels.get("source_workload", ""), labels.get(WORKLOAD, "")
+    for labels, count in _possible(samples):
+        caller, callee = labels.get(names.caller, ""), labels.get(names.workload, "")
         if caller in service_of and callee in service_of and served.get(caller, 0.0) > 0 and count > 0:
             calls.append(Call(service_of[caller], service_of[callee], count / served[caller]))
-    return tuple(sorted(calls, key=lambda call: (call.caller, call.callee)))
+    possible = (call for call in calls if is_possible(call.calls))
+    return tuple(sorted(possible, key=lambda call: (call.caller, call.callee)))
 
 
-def _finite(samples: Iterable[Sample]) -> Iterator[tuple[dict[str, str], float]]:
-    return ((sample.metric, sample.value[1]) for sample in samples if math.isfinite(sample.value[1]))
+def _possible(samples: Iterable[Sample]) -> Iterator[tuple[dict[str, str], float]]:
+    return ((sample.metric, sample.value[1]) for sample in samples if is_possible(sample.value[1]))
+
+
+def is_possible(value: float) -> bool:
+    """Whether a value can have been measured: not NaN, not infinite, not negative, not absurdly large.
+
+    >>> is_possible(0.25), is_possible(float("nan")), is_possible(-1.0)
+    (True, False, False)
+    """
+    return 0 <= value <= LARGEST_VALUE

@@ -11,6 +11,8 @@ from kpp.evaluation.scores import SCORES, ServiceScores, TargetScores, noise_flo
 from kpp.evaluation.trial import Trial
 from kpp.schema import CPU_USAGE, SERVICE, TARGETS
 
+SMALLEST_MAPE = 1e-12  # so that a prediction without error has a logarithm
+
 
 @dataclass(frozen=True)
 class ModelResult:
@@ -48,7 +50,7 @@ def score_trials(trials: Sequence[Trial]) -> Leaderboard:
     results = {
         name: _combine([_score(trial, name) for trial in trials], _classes(trials, name)) for name in names
     }
-    ordered = sorted(results, key=lambda name: _rank(results[name]))
+    ordered = sorted(results, key=lambda name: usual_mape(results[name].mean))
     floor = _combine([_floor(trial.observed) for trial in trials], None)
     skipped = {name: reason for trial in trials for name, reason in trial.skipped.items()}
     return Leaderboard({name: results[name] for name in ordered}, floor, skipped)
@@ -122,7 +124,8 @@ def _of_known(reduce: Callable[..., np.floating], values: Sequence[float | None]
     return float(reduce(known)) if known else None
 
 
-def _rank(result: ModelResult) -> float:
-    mapes = [scores.mape for scores in result.mean.values()]
-    logs = [np.log(max(value, 1e-12)) for value in mapes if value is not None]
-    return float(np.mean(logs)) if logs else np.inf
+def usual_mape(scores: Mapping[str, TargetScores]) -> float:
+    """The geometric mean of the MAPE over those targets that are scored; infinite if none is."""
+    mapes = [each.mape for each in scores.values()]
+    logs = [np.log(max(value, SMALLEST_MAPE)) for value in mapes if value is not None]
+    return float(np.exp(np.mean(logs))) if logs else np.inf

@@ -1,18 +1,19 @@
 """What a plot shows of a service: points that were learned, points that were held out, every model's line."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
-from kpp.evaluation.splits import Fold
 from kpp.evaluation.trial import Trial
-from kpp.schema import SERVICE, TARGETS, USER_COUNT
-from kpp.whatif.calibrated import CalibratedModel, lower_of, upper_of
+from kpp.schema import CPU_USAGE, SERVICE, TARGETS, THROUGHPUT, USER_COUNT
+from kpp.whatif.calibrated import lower_of, upper_of
 from kpp.whatif.scenario import PER_SERVICE
 
 BOUNDS = [bound for target in TARGETS for bound in (lower_of(target), upper_of(target))]
 LINE = [USER_COUNT, *TARGETS, *BOUNDS]
+STEPS = 40  # user counts between the least and the largest, for the line
 
 
 @dataclass(frozen=True)
@@ -22,45 +23,54 @@ class ServicePicture:
     Attributes:
         learned: measurements that the models learned.
         asked: measurements that were held out; may have no row.
-        lines: model -> its predictions with bounds, by user count.
-        best: the model whose interval is shown.
+        lines: name -> predictions with bounds, by user count.
+        shown: the names whose intervals are shown, the most important one first.
+        verdicts: user count -> the least trusted verdict there; empty where that is not shown.
     """
 
     service: str
     learned: pd.DataFrame
     asked: pd.DataFrame
     lines: Mapping[str, pd.DataFrame]
-    best: str
+    shown: Sequence[str]
+    verdicts: Mapping[float, str] = field(default_factory=dict)
 
     @property
     def learned_range(self) -> tuple[float, float]:
-        """The least and the largest user count that was learned."""
+        """The least and the largest user count that was learned; NaN if the service was not."""
         counts = self.learned[USER_COUNT]
         return float(counts.min()), float(counts.max())
 
 
 def picture_trial(trial: Trial, best: str) -> list[ServicePicture]:
     """Every service of a trial. With one fold, lines go on through the loads that were learned."""
-    lines = {name: _line(trial, name) for name in trial.predicted}
-    learned = _rows([fold.train.measurements for fold in trial.folds])
-    pictures = []
-    for service, asked in trial.observed.groupby(SERVICE):
-        own = {name: line[line[SERVICE] == service] for name, line in lines.items()}
-        pictures.append(ServicePicture(str(service), learned[learned[SERVICE] == service], asked, own, best))
-    return pictures
-
-
-def picture_predictions(model: CalibratedModel, predictions: pd.DataFrame) -> list[ServicePicture]:
-    """Every service of a scenario that was predicted, before the medians of the loads that were learned."""
-    levels = model.measured.levels
-    nothing = levels.iloc[:0]
-    name = model.model.name
+    lines = {name: dict(list(_line(trial, name).groupby(SERVICE))) for name in trial.predicted}
+    learned = dict(list(_rows([fold.train.measurements for fold in trial.folds]).groupby(SERVICE)))
+    nothing = trial.observed[[SERVICE, USER_COUNT, *TARGETS]].iloc[:0]
     return [
         ServicePicture(
-            str(service), levels[levels[SERVICE] == service], nothing, {name: _by_load(rows)}, name
+            str(service),
+            learned.get(service, nothing),
+            asked,
+            {
+                name: own.get(service, pd.DataFrame(columns=LINE, dtype="float64"))
+                for name, own in lines.items()
+            },
+            [best],
         )
-        for service, rows in predictions.groupby(SERVICE)
+        for service, asked in trial.observed.groupby(SERVICE)
     ]
+
+
+def largest(pictures: Sequence[ServicePicture], count: int) -> list[ServicePicture]:
+    """The services that use the most CPU, or have the most throughput where CPU is unknown; in order."""
+
+    def size(picture: ServicePicture) -> tuple[float, float]:
+        means = picture.asked[[CPU_USAGE, THROUGHPUT]].mean().fillna(0.0)
+        return float(means[CPU_USAGE]), float(means[THROUGHPUT])
+
+    chosen = sorted(pictures, key=size, reverse=True)[:count]
+    return [picture for picture in pictures if any(picture is each for each in chosen)]
 
 
 def _line(trial: Trial, name: str) -> pd.DataFrame:
@@ -68,25 +78,42 @@ def _line(trial: Trial, name: str) -> pd.DataFrame:
     answers = [trial.predicted[name]]
     models = trial.fitted[name]
     if len(trial.folds) == 1 and models[0] is not None:
-        answers.append(models[0].predict(_learned_loads(trial.folds[0])))
-    return _by_load(pd.concat(answers, ignore_index=True))
-
-
-def _learned_loads(fold: Fold) -> pd.DataFrame:
-    """The loads that were learned, as a scenario: each once, as it was laid out most of the time."""
-    rows = fold.train.measurements
-    scales = [column for column in PER_SERVICE if column in rows]
-    medians = rows.groupby([USER_COUNT, SERVICE])[scales].median() if scales else None
-    loads = (
-        rows[[USER_COUNT, SERVICE]].drop_duplicates().sort_values([USER_COUNT, SERVICE], ignore_index=True)
-    )
-    return loads if medians is None else loads.join(medians, on=[USER_COUNT, SERVICE])
-
-
-def _by_load(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Medians by service and user count."""
+        answers.append(models[0].predict(_loads_between(trial)))
     values = [column for column in LINE if column != USER_COUNT]
-    return predictions.groupby([SERVICE, USER_COUNT])[values].median().reset_index()
+    return pd.concat(answers, ignore_index=True).groupby([SERVICE, USER_COUNT])[values].median().reset_index()
+
+
+def _loads_between(trial: Trial) -> pd.DataFrame:
+    """The measured loads and steps between them, as a scenario.
+
+    Steps are only between two loads with the same layout: nobody says how the services would have been laid
+    out between two others.
+    """
+    layouts = _layouts(trial)
+    measured = np.sort(layouts[USER_COUNT].unique())
+    scales = [column for column in layouts if column in PER_SERVICE]
+    by_load = layouts.pivot_table(index=USER_COUNT, columns=SERVICE, values=scales).reindex(measured)
+    same = by_load.eq(by_load.shift()) | (by_load.isna() & by_load.shift().isna())
+    steps = np.unique(np.geomspace(measured[0], measured[-1], STEPS).round())
+    before = np.searchsorted(measured, steps, side="right") - 1
+    after = np.searchsorted(measured, steps, side="left")
+    smooth = steps[(before < after) & same.all(axis="columns").to_numpy()[after]]
+    loads = np.concatenate([measured, smooth])
+    nearest = measured[np.searchsorted(measured, loads, side="right") - 1]
+    asked = pd.DataFrame({USER_COUNT: loads, "nearest": nearest}).sort_values(USER_COUNT)
+    return asked.merge(layouts.rename(columns={USER_COUNT: "nearest"}), on="nearest").drop(columns="nearest")
+
+
+def _layouts(trial: Trial) -> pd.DataFrame:
+    """Each service at each load as it was laid out most of the time: nothing that was measured."""
+    rows = pd.concat([trial.folds[0].train.measurements, trial.observed], ignore_index=True)
+    scales = [column for column in PER_SERVICE if column in rows]
+    groups = rows.groupby([USER_COUNT, SERVICE])
+    return (
+        groups[scales].median().reset_index()
+        if scales
+        else groups.size().reset_index()[[USER_COUNT, SERVICE]]
+    )
 
 
 def _rows(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -2,144 +2,147 @@
 
 import io
 from collections.abc import Iterator, Sequence
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
-import numpy as np
-import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from numpy.typing import NDArray
 
+from kpp.evaluation.panels import (
+    ASKED,
+    BAND,
+    EDGE,
+    FAINT,
+    INK,
+    LEARNED,
+    TRAINED,
+    VERDICT_COLORS,
+    draw_panel,
+    line_styles,
+)
 from kpp.evaluation.pictures import ServicePicture
-from kpp.predictor.display import UNITS, Unit
-from kpp.schema import TARGETS, USER_COUNT
-from kpp.whatif.calibrated import lower_of, upper_of
+from kpp.predictor.display import UNITS
+from kpp.schema import TARGETS
 
-Floats = NDArray[np.float64]
+Handle: TypeAlias = Artist | tuple[Artist, ...]
 
 FORMATS = (".png", ".svg", ".pdf")
-LEARNED, ASKED, BEST, TRAINED, INK = "#9aa5b1", "#12355b", "#e07b00", "#eef2f6", "#333f4a"
-# colors that people with impaired color vision can tell apart (M. Okabe and K. Ito, 2008), orange left out
-OTHERS = ("#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#7a5230", "#9c9500", "#555555")
-LineStyle: TypeAlias = Literal["-"] | tuple[float, tuple[float, ...]]
-STYLES: Sequence[LineStyle] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (7, 2, 1.5, 2)), (0, (3, 1.5)))
-MOST_ABOVE = 1.8  # the axis ends so many times above what was measured, whatever models say
-BAND = 0.17  # opacity of the interval
-QUANTILE = 0.995  # of the measured values that the axis has to show
+MOST_ROWS = 12  # services in one picture; more cannot be looked at
+WIDTH, DOTS_PER_INCH = 10.0, 180  # inches: 1800 pixels, twice what a page shows, for fine screens
+# heights in inches: of a row (alone, one of several), above the rows (the same), below, of a legend's line
+ALONE, ROW, HEAD, HEAD_OF_SEVERAL, FOOT, LEGEND_LINE = 2.7, 1.8, 0.78, 0.96, 0.6, 0.22
+GAP = 0.36  # of a row's height, between rows
+LEFT, RIGHT = 0.052, 0.985  # of the width
+LEGEND_COLUMNS = 4
 
 
 def draw(pictures: Sequence[ServicePicture], title: str, coverage: float, suffix: str = ".png") -> bytes:
     """Draw a row of three panels, one per target, for each service.
 
     Args:
-        pictures: at least one; all with the same models.
-        title: above all.
+        pictures: at least one, at most `MOST_ROWS`.
+        title: says what was predicted.
         coverage: of the intervals, for the legend.
         suffix: one of `FORMATS`.
     """
-    figure = Figure(figsize=(15, 1.5 + (3.9 if len(pictures) == 1 else 2.5 * len(pictures))), dpi=110)
-    figure.set_layout_engine("constrained", h_pad=0.09, w_pad=0.1, hspace=0.04)
-    panels = figure.subplots(len(pictures), len(TARGETS), squeeze=False)
+    handles, labels = zip(*_legend(pictures, coverage), strict=True)
+    lines = -(-len(handles) // LEGEND_COLUMNS)
+    head = HEAD if len(pictures) == 1 else HEAD_OF_SEVERAL
+    rows = ALONE if len(pictures) == 1 else ROW * len(pictures)
+    height = head + rows + FOOT + LEGEND_LINE * lines
+    figure = Figure(figsize=(WIDTH, height), dpi=DOTS_PER_INCH)
+    bottom, top = (FOOT + LEGEND_LINE * lines) / height, 1 - head / height
+    panels = figure.subplots(
+        len(pictures),
+        len(TARGETS),
+        squeeze=False,
+        gridspec_kw={
+            "left": LEFT,
+            "right": RIGHT,
+            "bottom": bottom,
+            "top": top,
+            "wspace": 0.19,
+            "hspace": GAP,
+        },
+    )
     for row, picture in zip(panels, pictures, strict=True):
         for panel, target in zip(row, TARGETS, strict=True):
-            _draw_panel(panel, picture, target)
-        row[0].set_title(picture.service, loc="left", fontsize=13, fontweight="bold", color=INK)
-    for panel, unit in zip(panels[0], UNITS.values(), strict=True):
-        panel.set_title(f"{unit.title}, {unit.name}", loc="right", fontsize=11, color=INK)
-    for panel in panels[-1]:
-        panel.set_xlabel("users", color=INK)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=15, color=INK)
-    _add_legend(figure, pictures[0], coverage)
+            draw_panel(panel, picture, target)
+    _add_titles(figure, panels.tolist(), pictures, title)
+    figure.legend(
+        handles=handles,
+        labels=labels,
+        handler_map={tuple: HandlerTuple(ndivide=1)},
+        loc="lower left",
+        bbox_to_anchor=(LEFT - 0.012, 0.06 / height),
+        ncols=LEGEND_COLUMNS,
+        frameon=False,
+        fontsize=9,
+        labelcolor=INK,
+        columnspacing=2.0,
+    )
     content = io.BytesIO()
     figure.savefig(content, format=suffix.removeprefix("."))
     return content.getvalue()
 
 
-def _draw_panel(panel: Axes, picture: ServicePicture, target: str) -> None:
-    unit = UNITS[target]
+def _add_titles(
+    figure: Figure, panels: list[list[Axes]], pictures: Sequence[ServicePicture], title: str
+) -> None:
+    """The service or the number of services and the title above all, the targets above their columns."""
+    height = float(figure.get_figheight())
+    alone = len(pictures) == 1
+    name = pictures[0].service if alone else f"{len(pictures)} services"
+    figure.text(0.012, 1 - 0.28 / height, name, fontsize=14, fontweight="bold", color=INK)
+    figure.text(RIGHT, 1 - 0.26 / height, title, fontsize=9.5, color=FAINT, ha="right")
+    for panel, unit in zip(panels[0], UNITS.values(), strict=True):
+        above = 1 - (0.69 if alone else 0.6) / height
+        left = panel.get_position().x0
+        figure.text(left, above, f"{unit.title}, {unit.name}", fontsize=10.5, color=INK)
+    for panel in panels[-1]:
+        panel.set_xlabel("users", fontsize=9, color=INK, labelpad=2)
+    for row, picture in zip(panels, pictures, strict=True):
+        if not alone:
+            row[0].set_title(picture.service, loc="left", fontsize=10, fontweight="bold", color=INK, pad=5)
+
+
+def _legend(pictures: Sequence[ServicePicture], coverage: float) -> Iterator[tuple[Handle, str]]:
+    """What was measured; the lines that matter most and their interval; the other lines."""
+    picture = pictures[0]
+    yield from _legend_of_data(picture)
+    yield from _legend_of_verdicts(pictures)
+    styles = {name: (color, style) for each in pictures for name, color, style in line_styles(each)}
+    for name in [*picture.shown, *(name for name in styles if name not in picture.shown)]:
+        color, style = styles[name]
+        width = 2.4 if name in picture.shown else 1.3
+        yield Line2D([], [], color=color, linestyle=style, linewidth=width), name
+        if name == picture.shown[0]:
+            yield Patch(facecolor=color, alpha=BAND, linewidth=0), f"{100 * coverage:g} % interval"
+
+
+def _legend_of_data(picture: ServicePicture) -> Iterator[tuple[Handle, str]]:
     least, most = picture.learned_range
-    panel.axvspan(least, most, color=TRAINED, zorder=0, linewidth=0)
-    panel.axvline(most, color=INK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-    factor = unit.per_own_unit
-    for rows, color, size, layer in ((picture.learned, LEARNED, 7, 2), (picture.asked, ASKED, 10, 3)):
-        users, values = rows[USER_COUNT], rows[target] * factor
-        panel.scatter(users, values, s=size, c=color, alpha=0.4, linewidths=0, zorder=layer)
-    medians = picture.asked.groupby(USER_COUNT)[target].median() * factor
-    panel.scatter(medians.index, medians, s=26, c="white", edgecolors=ASKED, linewidths=1.5, zorder=6)
-    for name, color, style in _others(picture):
-        line = picture.lines[name]
-        values = line[target] * factor
-        panel.plot(line[USER_COUNT], values, color=color, linestyle=style, linewidth=1.5, zorder=4)
-    best = picture.lines[picture.best].dropna(subset=target)
-    users, lower, upper = best[USER_COUNT], best[lower_of(target)] * factor, best[upper_of(target)] * factor
-    if lower.notna().any():
-        panel.fill_between(users, lower, upper, color=BEST, alpha=BAND, linewidth=0, zorder=1)
-    panel.plot(users, best[target] * factor, color=BEST, linewidth=2.6, zorder=5)
-    if len(best) == 1:
-        panel.vlines(users, lower, upper, color=BEST, alpha=2 * BAND, linewidth=5, zorder=1)
-        panel.plot(users, best[target] * factor, marker="o", color=BEST, zorder=5)
-    _finish(panel, picture, target, unit)
+    edge = Line2D([], [], color=INK, linewidth=0.9, linestyle=EDGE)
+    if len(picture.asked):
+        yield _dot(LEARNED), "measured, learned"
+        yield _dot(ASKED), "measured, held out; ringed: median"
+    else:
+        yield _dot(LEARNED), "measured: median of a load"
+    if not picture.verdicts:
+        yield (Patch(facecolor=TRAINED), edge), f"training data and edge, {least:g} to {most:g} users"
+    elif most == most:  # noqa: PLR0124 - NaN if the service was never measured
+        yield edge, f"edge of the data, {most:g} users"
 
 
-def _others(picture: ServicePicture) -> Iterator[tuple[str, str, LineStyle]]:
-    """The models beside the best one, each with a color and a style of line."""
-    names = [name for name in picture.lines if name != picture.best]
-    for number, name in enumerate(names):
-        yield name, OTHERS[number % len(OTHERS)], STYLES[number % len(STYLES)]
+def _legend_of_verdicts(pictures: Sequence[ServicePicture]) -> Iterator[tuple[Handle, str]]:
+    found = {verdict for picture in pictures for verdict in picture.verdicts.values()}
+    for verdict, color in VERDICT_COLORS.items():
+        if verdict in found:
+            yield Patch(facecolor=color, edgecolor="#cfd6dd", linewidth=0.6), verdict
 
 
-def _finish(panel: Axes, picture: ServicePicture, target: str, unit: Unit) -> None:
-    """Axes: from 0 to what was measured and what the best model expects, within reason."""
-    measured = pd.concat([picture.learned[target], picture.asked[target]]).dropna()
-    best = picture.lines[picture.best]
-    usual = float(measured.quantile(QUANTILE)) if len(measured) else np.nan
-    line, upper = float(best[target].max()), float(best[upper_of(target)].max())
-    if len(picture.asked):  # what was measured matters more than a line that left it behind
-        line = float(np.fmin(line, MOST_ABOVE * usual))
-    highest = float(np.fmax(usual, line))
-    highest = float(np.fmax(highest, np.fmin(upper, MOST_ABOVE * highest)))
-    if np.isfinite(highest) and highest > 0:
-        panel.set_ylim(0, 1.08 * highest * unit.per_own_unit)
-    above = int((measured > 1.08 * highest).sum()) if len(measured) else 0
-    if above:
-        panel.text(
-            0.99,
-            0.97,
-            f"{above} measured above the axis",
-            transform=panel.transAxes,
-            ha="right",
-            va="top",
-            fontsize=8.5,
-            color=INK,
-            bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.5},
-        )
-    if measured.empty and best[target].isna().all():
-        panel.text(0.5, 0.5, "not measured", transform=panel.transAxes, ha="center", color=INK)
-    panel.margins(x=0.02)
-    panel.grid(axis="y", color="#d5dbe1", linewidth=0.6)
-    panel.set_axisbelow(True)
-    panel.spines[["top", "right"]].set_visible(False)
-    panel.tick_params(colors=INK, labelsize=9.5)
-
-
-def _add_legend(figure: Figure, picture: ServicePicture, coverage: float) -> None:
-    least, most = picture.learned_range
-    handles: list[Line2D | Patch] = [
-        _dot(LEARNED, "measured, learned"),
-        *([_dot(ASKED, "measured, held out (ringed: median)")] if len(picture.asked) else []),
-        Patch(color=TRAINED, label=f"loads that were learned, {least:g} to {most:g} users"),
-        Line2D([], [], color=INK, linewidth=0.9, linestyle=(0, (4, 3)), label="edge of the training data"),
-        Line2D([], [], color=BEST, linewidth=2.6, label=picture.best),
-        Patch(color=BEST, alpha=BAND, linewidth=0, label=f"its {100 * coverage:g} % interval"),
-    ]
-    for name, color, style in _others(picture):
-        handles.append(Line2D([], [], color=color, linestyle=style, linewidth=1.5, label=name))
-    figure.legend(
-        handles=handles, loc="outside lower left", ncols=6, frameon=False, fontsize=10.5, labelcolor=INK
-    )
-
-
-def _dot(color: str, label: str) -> Line2D:
-    return Line2D([], [], color=color, marker="o", markersize=5, linestyle="", label=label)
+def _dot(color: str) -> Line2D:
+    return Line2D([], [], color=color, marker="o", markersize=5, linestyle="")

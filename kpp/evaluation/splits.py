@@ -10,33 +10,16 @@ from sklearn.model_selection import StratifiedShuffleSplit
 
 from kpp.errors import ConfigError, InputError
 from kpp.evaluation.classes import class_of
+from kpp.evaluation.request import Request, check_request, name_user_counts
 from kpp.schema import REPLICAS, SERVICE, TIMESTAMP, USER_COUNT
 from kpp.whatif.model import Campaign
 
 KEYS = [TIMESTAMP, SERVICE, USER_COUNT]
 TEST_SHARE = 0.2
-MOST_NAMED = 8  # user counts, in a label
+MOST_NAMED = 4  # services, in a label
 ROUNDING = 1e-9  # so that 80 % of 10 rows are 8
 INTERPOLATED, KEPT = 5, 5  # user counts held out by `interpolation`, left by `few-loads`
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is to be split.
-
-    Attributes:
-        train: what models may learn from.
-        test: a second campaign, or None.
-        seed: of splits that draw lots.
-        count: how many user counts to hold out (`few-loads`: to keep); None for the split's own choice.
-        user_counts: which ones; empty for the split's own choice.
-    """
-
-    train: Campaign
-    test: Campaign | None = None
-    seed: int = 0
-    count: int | None = None
-    user_counts: Sequence[float] = ()
+DRAWN = ("interpolation", "stratified")  # splits that depend on the seed
 
 
 @dataclass(frozen=True)
@@ -61,94 +44,105 @@ def split(name: str, request: Request) -> list[Fold]:
     """Split by the method of that name.
 
     Raises:
-        ConfigError: no such method, or it needs something else.
+        ConfigError: no such method, or the request has something that it cannot use.
         InputError: the measurements cannot be split so.
     """
     if name not in SPLITS:
         raise ConfigError(f"{name!r} is no split", mend=f"name one of {', '.join(SPLITS)}")
-    folds = SPLITS[name](request)
-    if not folds:
-        mend = "measure more loads, or choose another split"
-        raise InputError(f"the measurements cannot be split by {name}", mend=mend)
-    return folds
+    check_request(name, request)
+    return SPLITS[name](request)
 
 
 def interpolation(request: Request) -> list[Fold]:
     """Hold out user counts between others; which ones, the seed draws."""
-    inner = _user_counts(request)[1:-1]
-    count = min(request.count or INTERPOLATED, max(1, len(inner) // 2))
+    inner = request.measured_user_counts[1:-1]
+    count = request.count or min(INTERPOLATED, max(1, len(inner) // 2))
+    _need_loads("interpolation", request, count + 2)
     drawn = np.random.default_rng(request.seed).permutation(inner)[:count]
-    return _hold_out(request.train, request.user_counts or sorted(drawn))
+    return [_hold_out(request.train, request.user_counts or sorted(drawn))]
 
 
 def extrapolation(request: Request) -> list[Fold]:
     """Learn one campaign and ask for another; with one alone, hold its highest user counts out."""
     if request.test is not None:
-        label = "one campaign learned, another asked for"
-        return [Fold(label, request.train, _without(request.test.measurements, request.train))]
-    steps = _user_counts(request)
+        asked = _without(request.test.measurements, request.train)
+        shared = len(request.test.measurements) - len(asked)
+        if asked.empty:
+            mend = "name two campaigns, or leave the second one out"
+            raise InputError("all rows of the second campaign are in the first", mend=mend)
+        tail = f"; {shared} rows that both have are left out" if shared else ""
+        return [Fold(f"one campaign learned, another asked for{tail}", request.train, asked)]
+    steps = request.measured_user_counts
     count = request.count or max(1, round(TEST_SHARE * len(steps)))
-    return _hold_out(request.train, request.user_counts or steps[-count:]) if count < len(steps) else []
+    _need_loads("extrapolation", request, count + 1)
+    return [_hold_out(request.train, request.user_counts or steps[-count:])]
 
 
 def merged(request: Request) -> list[Fold]:
     """Put both campaigns together, and hold out the last fifth, in time, of each user count."""
-    if request.test is None:
-        raise ConfigError("the split merged needs a second campaign", mend="name it with --test")
-    frames = [request.train.measurements, _without(request.test.measurements, request.train)]
-    rows = pd.concat(frames, ignore_index=True).sort_values([SERVICE, TIMESTAMP], ignore_index=True)
+    rows = _all_rows(request).sort_values([SERVICE, TIMESTAMP], ignore_index=True)
     levels = rows.groupby([SERVICE, USER_COUNT])
     early = np.floor((1 - TEST_SHARE) * levels[TIMESTAMP].transform("size") + ROUNDING).clip(lower=1)
     late = levels.cumcount() >= early
-    return _divide(replace(request.train, measurements=rows), late.to_numpy(), "the last fifth of each load")
+    return [
+        _divide(replace(request.train, measurements=rows), late.to_numpy(), "the last fifth of each load")
+    ]
 
 
 def stratified(request: Request) -> list[Fold]:
     """Hold a fifth of each service's rows out, with the same share of each class of CPU use in both parts."""
     rows = _all_rows(request)
     strata = rows[SERVICE].str.cat(pd.Series(class_of(rows), index=rows.index), sep=" ")
-    frequent = np.flatnonzero(
-        strata.groupby(strata).transform("size") >= 2
-    )  # one row cannot be in both parts
+    sizes = strata.groupby(strata).transform("size")
+    frequent = np.flatnonzero(sizes >= 2)  # one row cannot be in both parts
     groups = strata.iloc[frequent].nunique()
-    if len(frequent) * TEST_SHARE < groups:
-        return []
+    if not groups or len(frequent) * TEST_SHARE < groups:
+        what = "there are fewer than five rows for each service and class of CPU use"
+        raise InputError(what, mend="measure for longer, or choose another split")
     draw = StratifiedShuffleSplit(n_splits=1, test_size=TEST_SHARE, random_state=request.seed)
     ((_, chosen),) = draw.split(frequent, strata.iloc[frequent])
     held_out = np.zeros(len(rows), dtype=bool)
     held_out[frequent[chosen]] = True
-    return _divide(replace(request.train, measurements=rows), held_out, "a fifth of each class of CPU use")
+    return [_divide(replace(request.train, measurements=rows), held_out, "a fifth of each class of CPU use")]
 
 
 def leave_one_load_out(request: Request) -> list[Fold]:
     """Hold each user count out in turn."""
-    counts = request.user_counts or _user_counts(request)
-    return [fold for count in counts for fold in _hold_out(request.train, [count])]
+    _need_loads("leave-one-load-out", request, 2)
+    counts = request.user_counts or request.measured_user_counts
+    return [_hold_out(request.train, [count]) for count in counts]
 
 
 def unseen_replicas(request: Request) -> list[Fold]:
-    """Hold out, in turn, each number of replicas of each service that was measured with several."""
+    """Hold out, in turn, each number of replicas of each service that was measured with several.
+
+    Whatever else was measured in these minutes is not learned either. Services that were scaled at the same
+    minutes are one fold.
+    """
     rows = request.train.measurements
     if REPLICAS not in rows:
         raise InputError("the tables have no Replicas", mend="choose another split")
-    folds = []
+    scaled: dict[frozenset[float], list[tuple[str, float]]] = {}
     for service, own in rows.groupby(SERVICE):
-        for count in sorted(own[REPLICAS].dropna().unique()):
-            scaled = own[own[REPLICAS] == count]
-            elsewhere = ~rows[TIMESTAMP].isin(scaled[TIMESTAMP])
-            if (elsewhere & (rows[SERVICE] == service)).any():
-                train = replace(request.train, measurements=rows[elsewhere].reset_index(drop=True))
-                folds.append(Fold(f"{service} x{count:g}", train, scaled.reset_index(drop=True)))
-    return folds
+        counts = own.groupby(REPLICAS)[TIMESTAMP].agg(frozenset)
+        for count, minutes in zip(counts.index.to_numpy(), counts, strict=True) if len(counts) > 1 else ():
+            scaled.setdefault(minutes, []).append((str(service), float(count)))
+    folds = [_hold_scale_out(request.train, minutes, scales) for minutes, scales in scaled.items()]
+    found = [fold for fold in folds if fold is not None]
+    if not found:
+        mend = "choose another split"
+        raise InputError("no service was measured with several numbers of replicas", mend=mend)
+    return found
 
 
 def few_loads(request: Request) -> list[Fold]:
     """Learn a few user counts, spread evenly over all, and ask for the others."""
-    steps = _user_counts(request)
-    count = min(request.count or KEPT, max(2, len(steps) // 2))
+    steps = request.measured_user_counts
+    count = request.count or min(KEPT, max(2, len(steps) // 2))
+    _need_loads("few-loads", request, count + 1)
     places = np.linspace(0, len(steps) - 1, count).round().astype(int)
     kept = request.user_counts or [steps[place] for place in places]
-    return _hold_out(request.train, [step for step in steps if step not in kept])
+    return [_hold_out(request.train, [step for step in steps if step not in kept])]
 
 
 SPLITS: Mapping[str, Callable[[Request], list[Fold]]] = {
@@ -162,8 +156,11 @@ SPLITS: Mapping[str, Callable[[Request], list[Fold]]] = {
 }
 
 
-def _user_counts(request: Request) -> list[float]:
-    return sorted(float(count) for count in request.train.measurements[USER_COUNT].unique())
+def _need_loads(name: str, request: Request, least: int) -> None:
+    found = len(request.measured_user_counts)
+    if found < least:
+        mend = "measure more loads, or choose another split"
+        raise InputError(f"{name} needs {least} user counts, and there are {found}", mend=mend)
 
 
 def _all_rows(request: Request) -> pd.DataFrame:
@@ -179,18 +176,32 @@ def _without(rows: pd.DataFrame, learned: Campaign) -> pd.DataFrame:
     return rows[~pd.MultiIndex.from_frame(rows[KEYS]).isin(known)].reset_index(drop=True)
 
 
-def _hold_out(campaign: Campaign, user_counts: Sequence[float]) -> list[Fold]:
+def _hold_out(campaign: Campaign, user_counts: Sequence[float]) -> Fold:
     held_out = campaign.measurements[USER_COUNT].isin(list(user_counts)).to_numpy()
-    label = f"{', '.join(f'{count:g}' for count in user_counts)} users held out"
-    if len(user_counts) > MOST_NAMED:
-        least, most = min(user_counts), max(user_counts)
-        label = f"{len(user_counts)} user counts from {least:g} to {most:g} held out"
-    return _divide(campaign, held_out, label)
+    return _divide(campaign, held_out, f"{name_user_counts(user_counts)} held out")
 
 
-def _divide(campaign: Campaign, held_out: NDArray[np.bool_], label: str) -> list[Fold]:
+def _hold_scale_out(
+    campaign: Campaign, minutes: frozenset[float], scales: Sequence[tuple[str, float]]
+) -> Fold | None:
+    """Ask for services at a scale; None if nothing of one of them is left to learn."""
+    rows = campaign.measurements
+    elsewhere = ~rows[TIMESTAMP].isin(list(minutes))
+    left = set(rows.loc[elsewhere, SERVICE])
+    asked = rows[~elsewhere].merge(pd.DataFrame(scales, columns=[SERVICE, REPLICAS]), on=[SERVICE, REPLICAS])
+    asked = asked[asked[SERVICE].isin(left)].reset_index(drop=True)
+    if asked.empty:
+        return None
+    names = [f"{service} x{count:g}" for service, count in scales if service in left]
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    train = replace(campaign, measurements=rows[elsewhere].reset_index(drop=True))
+    return Fold(", ".join(names[:MOST_NAMED]) + more, train, asked[rows.columns])
+
+
+def _divide(campaign: Campaign, held_out: NDArray[np.bool_], label: str) -> Fold:
     rows = campaign.measurements
     if held_out.all() or not held_out.any():
-        return []
+        what = f"nothing is left to {'learn' if held_out.all() else 'ask for'}"
+        raise InputError(what, mend="measure more loads, or hold others out")
     train = replace(campaign, measurements=rows[~held_out].reset_index(drop=True))
-    return [Fold(label, train, rows[held_out].reset_index(drop=True))]
+    return Fold(label, train, rows[held_out].reset_index(drop=True))

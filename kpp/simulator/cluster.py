@@ -139,7 +139,7 @@ class Simulation:
         transition_at = self.kubernetes.next_transition_at
         agenda_at = self._agenda[0][0] if self._agenda else None
         planned = [at for at in (transition_at, agenda_at) if at is not None]
-        return max(self.now, min(self._next_round_at, *planned))
+        return max(self.now, min([self._next_round_at, *planned]))
 
     @property
     def _next_round_at(self) -> float:

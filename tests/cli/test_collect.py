@@ -20,6 +20,7 @@ QUICK = {  # a campaign of some seconds
     "KPP_USER_COUNTS": "20",
     "KPP_SPAWN_RATE": "100",
     "KPP_RATE_WINDOW_SECONDS": "1",
+    "KPP_CPU_RATE_WINDOW_SECONDS": "2",
     "KPP_WARMUP_SECONDS": "1",
     "KPP_SAMPLING_INTERVAL_SECONDS": "1",
     "KPP_MEASURED_SECONDS": "2",

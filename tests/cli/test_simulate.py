@@ -1,3 +1,4 @@
+import csv
 import json
 import os
 import shlex
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 import requests
 import yaml
 
+from kpp.cli.cluster_clock import ClusterClock
 from tests.real_parts import require
 
 KPP = [sys.executable, "-m", "kpp"]
@@ -94,7 +97,14 @@ def test_kubectl_and_kpp_collect_follow_the_exports_and_nothing_is_left(tmp_path
         def kubectl_says(*words: str) -> str:
             return run(kubectl, *words, exports=exports, cwd=tmp_path)
 
-        assert "2/2" in kubectl_says("get", "deployment", "web")
+        # the README's words, from the label on
+        kubectl_says("label", "namespace", "default", "istio-injection=enabled")
+        kubectl_says("wait", "deployment", "--all", "--for=condition=available", "--timeout=10m")
+        pods = kubectl_says("get", "pods").splitlines()[1:]
+        assert len(pods) == 6
+        assert all(line.split()[1] == "2/2" for line in pods)
+        plan = run(*KPP, "collect", "--dry-run", "--user-counts", "10:100:10", exports=exports, cwd=tmp_path)
+        assert "Services (2): api, web" in plan
         kubectl_says("scale", "deployment/web", "--replicas=3")
         assert "successfully rolled out" in kubectl_says("rollout", "status", "deployment/web")
         kubectl_says("set", "env", "deployment/loadgenerator", "-c", "main", "USERS=40", "RATE=40")
@@ -104,6 +114,7 @@ def test_kubectl_and_kpp_collect_follow_the_exports_and_nothing_is_left(tmp_path
             "KPP_USER_COUNTS": "20",
             "KPP_SPAWN_RATE": "20",
             "KPP_RATE_WINDOW_SECONDS": "5",
+            "KPP_CPU_RATE_WINDOW_SECONDS": "10",
             "KPP_WARMUP_SECONDS": "5",
             "KPP_SAMPLING_INTERVAL_SECONDS": "5",
             "KPP_MEASURED_SECONDS": "5",
@@ -169,6 +180,27 @@ def test_a_cluster_can_be_faster_than_real_time_and_plays_faults(tmp_path: Path)
         assert slept["now"] >= first["now"] + 20
         assert refused.status_code == 503
         assert simulated.stop(signal.SIGTERM)[0] == 0
+
+
+def test_kpp_collect_lives_in_the_time_of_a_faster_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    settings = {"KPP_USER_COUNTS": "20", "KPP_MEASURED_SECONDS": "180", "KPP_COOLDOWN_SECONDS": "0"}
+    with simulate("--speed", "30", cwd=tmp_path) as simulated:
+        clock = ClusterClock(simulated.exports["CLUSTER_CLOCK_URL"])
+        started_at = clock.now()
+        out = run(*KPP, "collect", "--json", exports={**simulated.exports, **settings}, cwd=tmp_path)
+        ended_at = clock.now()
+        assert simulated.stop(signal.SIGTERM)[0] == 0
+    with (tmp_path / json.loads(out)["measurements"]).open() as file:
+        rows = [row for row in csv.DictReader(file) if row["Service"] == "web"]
+    instants = [float(row["Timestamp"]) for row in rows]
+    assert started_at + 60 < instants[0] < instants[-1] < ended_at < started_at + 1800
+    assert [later - earlier for earlier, later in pairwise(instants)] == pytest.approx([60, 60])
+    for row in rows:
+        # N / Z: a pause of 3 s in the mean, after one request or, in one of five actions, two
+        assert float(row["Throughput (req/s)"]) == pytest.approx(20 / 3 * 6 / 5, rel=0.2)
 
 
 @pytest.mark.parametrize(

@@ -141,9 +141,11 @@ def test_tables_of_calls_are_no_tables_of_measurements(tmp_path: Path) -> None:
     ]
 
 
-def test_a_synthetic_table_is_taken_only_where_nothing_was_measured(tmp_path: Path) -> None:
-    (tmp_path / "synthetic_shop.csv").touch()
-    assert [path.name for path in find_tables(tmp_path)] == ["synthetic_shop.csv"]
+def test_simulated_tables_are_taken_only_where_nothing_was_measured(tmp_path: Path) -> None:
+    simulated = ["performance_results_simulated_a.csv", "performance_results_simulated_b.csv"]
+    for name in simulated:
+        (tmp_path / name).touch()
+    assert [path.name for path in find_tables(tmp_path)] == simulated
 
     (tmp_path / "measured.csv").touch()
     assert [path.name for path in find_tables(tmp_path)] == ["measured.csv"]

@@ -1,15 +1,15 @@
 """Series of a small shop as Istio and cAdvisor report them, with rates chosen by hand.
 
-`SHOP` runs on containerd; `POD_LABELS` on a runtime that labels only pods. Beside what is to be measured
-stands what must not be: the client's count of every request, other namespaces, pause containers, the pods'
-cgroups, the nodes' root, a dead pod whose series linger.
+`SHOP` runs on containerd; `POD_LABELS` on a runtime that labels only pods; `AMBIENT` has waypoints. Beside
+what is to be measured stands what must not be: the client's count of every request, other namespaces, pause
+containers, the pods' cgroups, the nodes' root, a dead pod whose series linger.
 """
 
 from collections.abc import Iterable
 
-from tests.collector.real_prometheus import counter
+from tests.collector.real_prometheus import counter, gauge
 
-SHOP, POD_LABELS, NEIGHBOR = "shop", "pod-labels", "neighbor"
+SHOP, POD_LABELS, NEIGHBOR, AMBIENT = "shop", "pod-labels", "neighbor", "ambient"
 ODD_NAME = 'odd "name" \\ {$1}'
 
 RESET_AT = 38  # a scrape inside the last minute
@@ -57,12 +57,36 @@ CFS = (
 )
 
 
+# (pod, its owner, whether it runs): ReplicaSets of Deployments, and another kind
+OWNERS = (
+    ("frontend-1", ("ReplicaSet", "frontend-7c5d8f9b6d"), True),
+    ("frontend-0", ("ReplicaSet", "frontend-7c5d8f9b6d"), False),
+    ("cartservice-1", ("ReplicaSet", "cartservice-6b4c9d8f5b"), True),
+    ("cartservice-2", ("ReplicaSet", "cartservice-6b4c9d8f5b"), True),
+    ("adservice-1", ("ReplicaSet", "adservice-5f8b6c7d9f"), True),
+    ("database-0", ("StatefulSet", "database"), True),
+)
+
+# (pod, container, cores asked for, cores at most)
+RESOURCES = (
+    ("frontend-1", "server", 0.1, 0.2),
+    ("frontend-1", "istio-proxy", 0.01, 2.0),
+    ("cartservice-1", "server", 0.2, 0.3),
+    ("cartservice-2", "server", 0.2, 0.3),
+    ("adservice-1", "server", 0.2, 0.3),  # and a log-shipper without either
+)
+
+
 def boutique_series() -> Iterable[str]:
     """All series, as OpenMetrics."""
     yield from _requests(SHOP)
     yield from _durations(SHOP)
     yield from _cpu(SHOP)
     yield from _pod_level_cpu(POD_LABELS)
+    yield from _objects(SHOP)
+    yield _request_count(AMBIENT, AMBIENT, REQUESTS[0], "waypoint")
+    yield _request_count(AMBIENT, AMBIENT, ("frontend", "cartservice", "c", "503", None, 0.5), "waypoint")
+    yield from _duration(AMBIENT, "waypoint", "frontend", 30.0, (0.0, 0.0, 1.0))
     # the same names next door
     yield _request_count(NEIGHBOR, NEIGHBOR, ("loadgenerator", "frontend", "frontend-1", "500", None, 100.0))
     yield _request_count(NEIGHBOR, SHOP, ("frontend", "cartservice", "cartservice-1", "200", "0", 0.15))
@@ -171,3 +195,27 @@ def _container(namespace: str, pod: str, container: str) -> dict[str, str]:
         "image": f"{container}:v0.10.6",
         "id": f"/kubepods/pod-{pod}/{container}",
     }
+
+
+def _objects(namespace: str) -> Iterable[str]:
+    """What kube-state-metrics says of them."""
+    for deployment, ready in (("frontend", 1), ("cartservice", 2), ("adservice", 1), ("checkoutservice", 0)):
+        labels = {"namespace": namespace, "deployment": deployment}
+        yield gauge("kube_deployment_status_replicas_ready", ready, labels)
+    for pod, (kind, name), is_running in OWNERS:
+        labels = {"namespace": namespace, "pod": pod, "uid": f"uid-of-{pod}"}
+        owner = {"owner_kind": kind, "owner_name": name, "owner_is_controller": "true"}
+        yield gauge("kube_pod_owner", 1, {**labels, **owner})
+        for phase in ("Running", "Succeeded"):
+            value = float(is_running == (phase == "Running"))
+            yield gauge("kube_pod_status_phase", value, {**labels, "phase": phase})
+    for pod, container, request, limit in RESOURCES:
+        labels = {
+            "namespace": namespace,
+            "pod": pod,
+            "container": container,
+            "resource": "cpu",
+            "unit": "core",
+        }
+        yield gauge("kube_pod_container_resource_requests", request, labels)
+        yield gauge("kube_pod_container_resource_limits", limit, labels)

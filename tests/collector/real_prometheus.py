@@ -31,6 +31,12 @@ def counter(name: str, per_second: float, labels: Mapping[str, str], *, reset_at
     return "\n".join(lines)
 
 
+def gauge(name: str, value: float, labels: Mapping[str, str]) -> str:
+    """A value that stays."""
+    instants = range(STARTED_AT, ENDED_AT + 1, SCRAPE_SECONDS)
+    return "\n".join(f"{name}{{{_labels(labels)}}} {value!r} {at}" for at in instants)
+
+
 def _labels(labels: Mapping[str, str]) -> str:
     return ",".join(f"{name}={json.dumps(value)}" for name, value in labels.items())
 

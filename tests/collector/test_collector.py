@@ -157,6 +157,8 @@ def test_samples_lie_on_the_grid_after_ramp_up_and_warm_up(world: World) -> None
     assert timestamps == pytest.approx([measuring + 60, measuring + 120, measuring + 180])
     # what a sample's window holds has been measured at full load, and lies as far back as the lag asks
     assert timestamps[0] - world.config.rate_window_seconds >= measuring
+    full_load = entered[2, Phase.WARMUP] + 30 / 5
+    assert timestamps[0] - world.config.cpu_rate_window_seconds >= full_load
     assert entered[1, Phase.COOLDOWN] - entered[1, Phase.MEASURING] == pytest.approx(3 * 60 + 30)
     assert entered[2, Phase.STARTING] - entered[1, Phase.COOLDOWN] >= 180
 

@@ -1,12 +1,13 @@
 import dataclasses
 import logging
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpp.collector.config import Config, parse_user_counts, read_config, variable_of
+from kpp.collector.config import Config, parse_user_counts, read_config, setting_names, variable_of
 from kpp.errors import ConfigError
 
 
@@ -37,20 +38,24 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
         "rate_window_seconds": ("120", 120),
         "warmup_seconds": ("150", 150.0),
         "sampling_interval_seconds": ("30", 30.0),
+        "cpu_rate_window_seconds": ("180", 180),
         "measured_seconds": ("300", 300.0),
         "cooldown_seconds": ("0", 0.0),
         "evaluation_lag_seconds": ("15", 15.0),
         "request_timeout_seconds": ("5", 5.0),
         "rollout_timeout_seconds": ("60", 60.0),
         "output_directory": ("out", Path("out")),
+        "profile": ("istio-ambient", "istio-ambient"),
     }
-    assert set(values) == {field.name for field in dataclasses.fields(Config)}
+    assert set(values) == set(setting_names())
     env_file = tmp_path / ".env"
     env_file.write_text("".join(f"{variable_of(field)}='{text}'\n" for field, (text, _) in values.items()))
 
     config = read_config({}, {}, env_file)
 
-    assert dataclasses.asdict(config) == {field: value for field, (_, value) in values.items()}
+    assert {name: getattr(config, name) for name in values} == {
+        field: value for field, (_, value) in values.items()
+    }
 
 
 def test_all_faults_are_reported_at_once_with_what_they_held_and_what_is_allowed() -> None:
@@ -72,6 +77,29 @@ def test_all_faults_are_reported_at_once_with_what_they_held_and_what_is_allowed
     assert "KPP_SPAWN_RATE is '0': must be greater than or equal to 1" in message
     assert "KPP_WARMUP_SECONDS is '10': at least KPP_RATE_WINDOW_SECONDS (60 s)" in message
     assert "KPP_MEASURED_SECONDS is 'nan': must be a finite number" in message
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (
+            {"rate_window_seconds": "120"},
+            "KPP_WARMUP_SECONDS is 60.0: at least KPP_RATE_WINDOW_SECONDS (120 s)",
+        ),
+        (
+            {"warmup_seconds": "90", "sampling_interval_seconds": "20"},
+            "KPP_CPU_RATE_WINDOW_SECONDS is 120: at most KPP_WARMUP_SECONDS + "
+            "KPP_SAMPLING_INTERVAL_SECONDS (110 s)",
+        ),
+        (
+            {"sampling_interval_seconds": "900", "cpu_rate_window_seconds": "960"},
+            "KPP_MEASURED_SECONDS is 600.0",
+        ),
+    ],
+)
+def test_a_default_that_does_not_go_with_what_was_set_is_a_fault(settings: dict[str, str], says: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        read_config(settings, {}, None)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What the queries measure, as the real Prometheus evaluates them over series with rates set by hand."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -9,13 +10,16 @@ from hypothesis import strategies as st
 
 from kpp.clock import ManualClock
 from kpp.collector.config import Config
+from kpp.collector.profiles.profile import Signal
+from kpp.collector.profiles.reading import read_profile
 from kpp.collector.prometheus_api import PrometheusApi
 from kpp.collector.prometheus_client import Call, CpuSource, PrometheusClient, Signals
-from kpp.collector.queries import ALL_QUERIES, THROUGHPUT, Query, quote
+from kpp.collector.queries import Query, quote
 from kpp.collector.services import Service
-from tests.collector.boutique_series import NEIGHBOR, ODD_NAME, POD_LABELS, SHOP, boutique_series
+from tests.collector.boutique_series import AMBIENT, NEIGHBOR, ODD_NAME, POD_LABELS, SHOP, boutique_series
 from tests.collector.real_prometheus import ENDED_AT, serve_series
 
+QUERIES = read_profile("istio-sidecar").queries
 SERVICES = tuple(
     Service(name, name)
     for name in ("frontend", "cartservice", "adservice", "checkoutservice", "emailservice")
@@ -35,8 +39,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-def connect(url: str, namespace: str) -> PrometheusClient:
-    return PrometheusClient(Config(prometheus_url=url, namespace=namespace), ManualClock(ENDED_AT))
+def connect(url: str, namespace: str, profile: str = "istio-sidecar") -> PrometheusClient:
+    config = Config(prometheus_url=url, namespace=namespace, profile=profile)
+    return PrometheusClient(config, ManualClock(ENDED_AT))
 
 
 def sample(url: str, namespace: str = SHOP, at: float = ENDED_AT) -> dict[str, Signals]:
@@ -147,14 +152,61 @@ def test_keeps_to_its_namespace(url: str) -> None:
     assert neighbor.error_rate_rps == pytest.approx(100.0)
 
 
+def test_asks_the_waypoints_of_an_ambient_mesh(url: str) -> None:
+    with connect(url, AMBIENT, "istio-ambient") as client:
+        signals = client.sample(ENDED_AT, {}, SERVICES, CpuSource.CONTAINERS)
+        calls = client.measure_calls(ENDED_AT - 300, ENDED_AT, SERVICES)
+    assert signals["frontend"].throughput_rps == pytest.approx(2.0)
+    assert signals["frontend"].response_time_seconds == pytest.approx(0.030)
+    assert signals["cartservice"].error_rate_rps == pytest.approx(0.5)
+    assert [(call.caller, call.callee) for call in calls] == [("frontend", "cartservice")]
+    assert calls[0].calls == pytest.approx(0.25)
+    assert set(vars(sample(url, AMBIENT)["frontend"]).values()) == {None}, "sidecars there are none"
+
+
+def test_a_profile_of_ones_own_is_asked_and_what_it_lacks_stays_empty(url: str, tmp_path: Path) -> None:
+    profile = tmp_path / "renamed.toml"
+    profile.write_text(
+        """
+[labels]
+workload = "workload"
+sidecar = "log-shipper"
+
+[requests]
+throughput = '''
+label_replace(
+  sum by (destination_workload) (rate(istio_requests_total{
+    reporter="destination", destination_workload_namespace=$namespace, destination_workload!~"check.*$$"
+  }[$window])),
+  "workload", "$$1", "destination_workload", "(.*)"
+)
+'''
+response_time = "label_replace(vector(0.25), 'workload', 'adservice', '', '')"
+
+[cpu]
+by_container = '''
+sum by (pod, container) (rate(container_cpu_usage_seconds_total{namespace=$namespace}[$window]))
+'''
+"""
+    )
+    with connect(url, SHOP, str(profile)) as client:
+        signals = client.sample(ENDED_AT, PODS, SERVICES, CpuSource.CONTAINERS)
+        assert client.measure_calls(ENDED_AT - 300, ENDED_AT, SERVICES) == ()
+    assert signals["frontend"].throughput_rps == pytest.approx(3.0)
+    assert signals["checkoutservice"].throughput_rps is None
+    assert signals["adservice"].response_time_seconds == 0.25
+    assert signals["adservice"].sidecar_cpu_cores == pytest.approx(0.02)
+    assert {signals["frontend"].error_rate_rps, signals["frontend"].throttled} == {None}
+
+
 def test_finds_a_namespace_of_any_name(url: str) -> None:
     api = PrometheusApi(url, ODD_NAME, timeout_seconds=10, clock=ManualClock())
-    (found,) = api.query(THROUGHPUT, ENDED_AT, 60)
+    (found,) = api.query(QUERIES[Signal.THROUGHPUT], ENDED_AT, 60)
     api.close()
     assert found.value[1] == pytest.approx(3.0)
 
 
-@pytest.mark.parametrize("query", ALL_QUERIES, ids=lambda query: query.name)
+@pytest.mark.parametrize("query", QUERIES.values(), ids=lambda query: query.name)
 def test_prometheus_takes_each_text_as_it_is(url: str, query: Query) -> None:
     text = query.text(SHOP, 60)
     answer = requests.get(

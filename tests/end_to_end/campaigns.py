@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from kubernetes.config import new_client_from_config
 
 from kpp.clock import Clock
@@ -83,7 +84,8 @@ class Witness:
         self.phases.append((experiment.number, phase, self.clock.now()))
         if phase is Phase.WARMUP:
             starts_at = self.clock.now() + experiment.warmup_seconds
-            for tick in range(self.config.samples_per_experiment + 1):
+            # from one interval before the first on, because the window of CPU is longer
+            for tick in range(-1, self.config.samples_per_experiment + 1):
                 at = starts_at + tick * self.config.sampling_interval_seconds
                 self.simulation.call_at(at, lambda at=at: self._note(at))  # type: ignore[misc]
                 if tick > 0:
@@ -95,11 +97,16 @@ class Witness:
     def sampled(self, rows: Sequence[Measurement]) -> None:
         self.rows += rows
 
-    def truth_of(self, row: Measurement) -> Truth:
-        """What happened in a row's window."""
-        at = round(row.timestamp, 3)
-        before = self.snapshots[round(at - self.config.sampling_interval_seconds, 3)]
-        return true_signals(before, self.snapshots[at], row.service)
+    def truth_of(self, row: Measurement, intervals: int = 1) -> Truth:
+        """What happened in a row's window, which is so many sampling intervals long."""
+        started_at = row.timestamp - intervals * self.config.sampling_interval_seconds
+        return true_signals(self._noted(started_at), self._noted(row.timestamp), row.service)
+
+    def _noted(self, at: float) -> EngineSnapshot:
+        """What was noted at an instant; a real clock sleeps some milliseconds longer than it should."""
+        nearest = min(self.snapshots, key=lambda noted_at: abs(noted_at - at))
+        assert nearest == pytest.approx(at, abs=0.2, rel=0)
+        return self.snapshots[nearest]
 
     def _note(self, at: float) -> None:
         self.snapshots[round(at, 3)] = self.simulation.snapshot()

@@ -45,6 +45,7 @@ def test_the_collector_measures_with_a_real_prometheus(tmp_path: Path) -> None:
                 rate_window_seconds=6,
                 warmup_seconds=8,
                 sampling_interval_seconds=6,
+                cpu_rate_window_seconds=6,
                 measured_seconds=18,
                 evaluation_lag_seconds=3,
             )

@@ -6,7 +6,8 @@ import pytest
 
 from kpp.errors import InputError
 from kpp.evaluation.leaderboard import Leaderboard, score_trials
-from kpp.evaluation.splits import Request, split
+from kpp.evaluation.request import Request
+from kpp.evaluation.splits import split
 from kpp.evaluation.trial import Trial, try_models
 from kpp.schema import RESPONSE_TIME, TARGETS, THROUGHPUT
 from kpp.whatif.model import Campaign
@@ -17,7 +18,7 @@ NAMES = ["nearest", "linear"]
 
 def run(seed: int = 0, names: list[str] | None = None, split_name: str = "extrapolation") -> Trial:
     folds = split(split_name, Request(make_system(tuple(range(10, 110, 10)), minutes=6), seed=seed, count=2))
-    return try_models(folds, NAMES if names is None else names, seed, 0.9, lambda: None)
+    return try_models(folds, NAMES if names is None else names, seed, 0.9)
 
 
 def throughput(board: Leaderboard, name: str) -> float:
@@ -70,7 +71,7 @@ def test_seeds_give_a_mean_and_a_spread() -> None:
 def test_all_folds_are_scored_together() -> None:
     folds = split("leave-one-load-out", Request(make_system((10, 20, 30, 40), minutes=2)))
 
-    trial = try_models(folds, ["nearest"], 0, 0.9, lambda: None)
+    trial = try_models(folds, ["nearest"], 0, 0.9)
 
     assert len(trial.folds) == 4
     assert len(trial.predicted["nearest"]) == len(trial.observed) == 4 * 2 * 3
@@ -81,7 +82,7 @@ def test_a_model_that_cannot_be_fitted_is_told() -> None:
     campaign.measurements[THROUGHPUT] = np.nan
     folds = split("interpolation", Request(Campaign(campaign.measurements)))
 
-    board = score_trials([try_models(folds, ["queueing", "linear"], 0, 0.9, lambda: None)])
+    board = score_trials([try_models(folds, ["queueing", "linear"], 0, 0.9)])
 
     assert list(board.models) == ["linear"]
     assert "throughput" in board.skipped["queueing"]

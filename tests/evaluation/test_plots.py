@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -7,19 +8,22 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from kpp.evaluation.pictures import ServicePicture, picture_predictions, picture_trial
+from kpp.evaluation.pictures import ServicePicture, largest, picture_trial
 from kpp.evaluation.plots import draw
-from kpp.evaluation.splits import Request, split
+from kpp.evaluation.predicted_pictures import picture_predictions
+from kpp.evaluation.request import Request
+from kpp.evaluation.splits import split
 from kpp.evaluation.trial import Trial, try_models
-from kpp.schema import CPU_USAGE, SERVICE, TARGETS, USER_COUNT
+from kpp.schema import CPU_USAGE, REPLICAS, RESPONSE_TIME, SERVICE, TARGETS, USER_COUNT
 from kpp.whatif.calibrated import CalibratedModel
+from kpp.whatif.model import UNSUPPORTED, Campaign
 from kpp.whatif.registry import make_model
 from tests.whatif.systems import SHOP, make_system
 
 
 def trial(split_name: str = "extrapolation") -> Trial:
     folds = split(split_name, Request(make_system((10, 20, 30, 40, 50), minutes=3)))
-    return try_models(folds, ["nearest", "linear"], 0, 0.9, lambda: None)
+    return try_models(folds, ["nearest", "linear"], 0, 0.9)
 
 
 @pytest.fixture
@@ -44,7 +48,22 @@ def test_a_line_goes_through_what_was_learned_and_what_was_asked() -> None:
         assert picture.learned_range == (10.0, 40.0)
         assert set(picture.asked[USER_COUNT]) == {50}
         for line in picture.lines.values():
-            assert line[USER_COUNT].tolist() == [10, 20, 30, 40, 50]
+            assert {10, 20, 30, 40, 50} <= set(line[USER_COUNT])
+            assert line[USER_COUNT].is_monotonic_increasing
+
+
+def test_a_line_has_steps_between_loads_with_the_same_layout_only() -> None:
+    campaign = make_system((10, 20, 30, 40, 50), minutes=3)
+    rows = campaign.measurements
+    rows[REPLICAS] = rows[REPLICAS] + (rows[USER_COUNT] >= 30)
+    folds = split("extrapolation", Request(campaign))
+
+    (picture, *_) = picture_trial(try_models(folds, ["linear"], 0, 0.9), best="linear")
+
+    users = picture.lines["linear"][USER_COUNT]
+    assert not users.between(20, 30, inclusive="neither").any()
+    for start in (10, 30, 40):
+        assert users.between(start, start + 10, inclusive="neither").any()
 
 
 def test_with_several_folds_a_line_is_what_each_load_was_predicted_by_the_others() -> None:
@@ -64,23 +83,23 @@ def test_the_panels_show_points_lines_interval_and_the_edge_of_the_data(figures:
     panels = figure.axes
     assert len(panels) == len(TARGETS)
     for panel, target in zip(panels, TARGETS, strict=True):
-        lines = {tuple(np.asarray(line.get_xdata(), dtype=float).tolist()) for line in panel.lines}
-        assert (10.0, 20.0, 30.0, 40.0, 50.0) in lines
-        assert (40.0, 40.0) in lines  # the edge
+        lines = [np.asarray(line.get_xdata(), dtype=float).tolist() for line in panel.lines]
+        assert [40.0, 40.0] in lines  # the edge
+        assert len([users for users in lines if {10.0, 40.0, 50.0} <= set(users)]) == 2  # one for each model
         top = panel.get_ylim()[1]
         scale = {"Response Time (s)": 1e3, "Throughput (req/s)": 1.0, "CPU Usage": 1e3}[target]
         assert top >= scale * picture.asked[target].median()
         assert panel.get_ylim()[0] == 0
     (legend,) = figure.legends
     texts = [text.get_text() for text in legend.get_texts()]
-    assert {"nearest", "linear", "its 90 % interval", "edge of the training data"} <= set(texts)
+    assert {"nearest", "linear", "90 % interval", "training data and edge, 10 to 40 users"} <= set(texts)
 
 
 def test_a_target_that_was_not_measured_says_so(figures: list[Figure]) -> None:
     campaign = make_system((10, 20, 30, 40), minutes=3)
     campaign.measurements[CPU_USAGE] = np.nan
     folds = split("extrapolation", Request(campaign))
-    pictures = picture_trial(try_models(folds, ["linear"], 0, 0.9, lambda: None), best="linear")
+    pictures = picture_trial(try_models(folds, ["linear"], 0, 0.9), best="linear")
 
     draw(pictures, "A title", 0.9)
 
@@ -109,8 +128,54 @@ def test_a_point_far_above_all_others_does_not_flatten_them(figures: list[Figure
     rows = pd.concat([picture.learned] * 40, ignore_index=True)
     rows.loc[0, list(TARGETS)] = 1e6
 
-    draw([ServicePicture(picture.service, rows, picture.asked, picture.lines, picture.best)], "A title", 0.9)
+    draw([replace(picture, learned=rows)], "A title", 0.9)
 
     for panel in figures[0].axes:
         assert panel.get_ylim()[1] < 1e5
-        assert any("1 measured above the axis" in text.get_text() for text in panel.texts)
+        assert panel.get_title(loc="right") == "1 point above the axis"
+
+
+def test_values_over_decades_are_on_a_logarithmic_axis(figures: list[Figure]) -> None:
+    picture = picture_trial(trial(), best="linear")[0]
+    slow = picture.asked.assign(**{RESPONSE_TIME: picture.asked[RESPONSE_TIME] * 100})
+
+    draw([replace(picture, asked=slow)], "A title", 0.9)
+
+    assert [panel.get_yscale() for panel in figures[0].axes] == ["log", "linear", "linear"]
+
+
+def test_verdicts_are_shades_and_each_variant_of_a_load_has_a_line(figures: list[Figure]) -> None:
+    model = CalibratedModel.fit(partial(make_model, "linear"), make_system((10, 20, 30, 40), minutes=3))
+    asked = [("frontend", users, count) for count in (2, 4) for users in (30.0, 60.0, 900.0)]
+    predictions = model.predict(pd.DataFrame(asked, columns=[SERVICE, USER_COUNT, REPLICAS]))
+
+    (picture,) = picture_predictions(model, predictions)
+    draw([picture], "A title", 0.9)
+
+    assert list(picture.lines) == ["linear: frontend x2", "linear: frontend x4"]
+    assert picture.lines["linear: frontend x4"][USER_COUNT].tolist() == [30, 60, 900]
+    assert set(picture.verdicts) == {30.0, 60.0, 900.0}
+    assert picture.verdicts[900.0] == UNSUPPORTED
+    texts = {text.get_text() for text in figures[0].legends[0].get_texts()}
+    assert {UNSUPPORTED, "linear: frontend x2", "linear: frontend x4"} <= texts
+
+
+def test_of_many_services_those_that_use_the_most_are_shown_together() -> None:
+    pictures = picture_trial(trial(), best="linear")
+    used = {picture.service: picture.asked[CPU_USAGE].mean() for picture in pictures}
+
+    chosen = [picture.service for picture in largest(pictures, 2)]
+
+    assert set(chosen) == set(sorted(used, key=lambda name: used[name])[-2:])
+    assert chosen == sorted(chosen)
+
+
+def test_a_service_that_was_never_learned_is_drawn_too() -> None:
+    campaign = make_system((10, 20, 30, 40, 50), minutes=3)
+    rows = campaign.measurements
+    late = (rows[SERVICE] != "cart") | (rows[USER_COUNT] > 40)
+    folds = split("extrapolation", Request(Campaign(rows[late].reset_index(drop=True))))
+    pictures = picture_trial(try_models(folds, ["nearest"], 0, 0.9), best="nearest")
+
+    assert draw([pictures[0]], "A title", 0.9).startswith(b"\x89PNG")
+    assert draw(pictures, "A title", 0.9).startswith(b"\x89PNG")

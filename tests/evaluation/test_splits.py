@@ -1,4 +1,6 @@
+import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,7 +10,8 @@ from hypothesis import strategies as st
 
 from kpp.errors import ConfigError, InputError
 from kpp.evaluation.classes import class_of
-from kpp.evaluation.splits import KEYS, SPLITS, Fold, Request, split
+from kpp.evaluation.request import Request
+from kpp.evaluation.splits import KEYS, SPLITS, Fold, split
 from kpp.schema import CPU_REQUEST, CPU_USAGE, REPLICAS, SERVICE, TIMESTAMP, USER_COUNT
 from kpp.whatif.model import Campaign
 from tests.whatif.systems import SHOP, make_system
@@ -73,6 +76,9 @@ def test_named_loads_are_held_out() -> None:
     for name in ("interpolation", "extrapolation"):
         (fold,) = split(name, Request(campaign(), user_counts=(30, 40)))
         assert user_counts(fold.test) == {30, 40}
+        assert fold.label == "30, 40 users held out"
+    folds = split("leave-one-load-out", Request(campaign(), user_counts=(30, 40)))
+    assert [user_counts(fold.test) for fold in folds] == [{30}, {40}]
 
 
 def test_extrapolation_holds_the_highest_loads_out() -> None:
@@ -91,6 +97,7 @@ def test_extrapolation_asks_a_second_campaign_and_not_what_it_shares() -> None:
 
     assert len(fold.train.measurements) == len(campaign().measurements)
     assert len(fold.test) == len(another().measurements)
+    assert fold.label.endswith("7 rows that both have are left out")
 
 
 def test_merged_holds_the_last_fifth_of_each_load_out() -> None:
@@ -149,19 +156,70 @@ def test_few_loads_keeps_a_few_spread_ones() -> None:
     assert user_counts(fold.train.measurements) == {20, 90}
 
 
-def test_what_cannot_be_split_is_refused() -> None:
-    one_load = make_system((50,), minutes=2)
+def test_services_that_were_scaled_together_are_one_fold() -> None:
+    rows = campaign().measurements
+    together = rows[SERVICE].isin(["frontend", "cart"]) & (rows[USER_COUNT] > 50)
+    scaled = Campaign(rows.assign(**{REPLICAS: np.where(together, 3, 2)}))
 
-    with pytest.raises(ConfigError, match="'nosuch' is no split; name one of interpolation"):
-        split("nosuch", Request(one_load))
-    with pytest.raises(ConfigError, match="needs a second campaign"):
-        split("merged", Request(one_load))
-    for name in ("interpolation", "extrapolation", "leave-one-load-out", "few-loads", "unseen-replicas"):
-        with pytest.raises(InputError, match=f"cannot be split by {name}"):
+    folds = split("unseen-replicas", Request(scaled))
+
+    assert [fold.label for fold in folds] == ["cart x2, frontend x2", "cart x3, frontend x3"]
+    for fold in folds:
+        assert set(fold.test[SERVICE]) == {"cart", "frontend"}
+        learned = fold.train.measurements
+        for service, own in fold.test.groupby(SERVICE):
+            assert not set(own[REPLICAS]) & set(learned[learned[SERVICE] == service][REPLICAS])
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("nosuch", {}, "'nosuch' is no split; name one of interpolation"),
+        ("merged", {}, "needs a second campaign; name it with --test"),
+        ("few-loads", {"test": another()}, "few-loads asks for no second campaign; leave --test out"),
+        ("unseen-replicas", {"test": another()}, "asks for no second campaign"),
+        ("stratified", {"count": 3}, "--count says nothing to the split stratified"),
+        ("leave-one-load-out", {"count": 3}, "--count says nothing"),
+        ("unseen-replicas", {"user_counts": (50,)}, "--user-counts says nothing"),
+        ("extrapolation", {"test": another(), "count": 2}, "--count says nothing to the split extrapolation"),
+        ("interpolation", {"count": 1, "user_counts": (50,)}, "--count and --user-counts are given"),
+        (
+            "extrapolation",
+            {"user_counts": (90, 95)},
+            "95 users were not measured; measured are 10",
+        ),
+        ("interpolation", {"user_counts": (50, 100)}, "100 users do not lie between two measured loads"),
+    ],
+)
+def test_what_a_split_would_have_to_ignore_is_refused(
+    name: str, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        split(name, Request(campaign(), **options))
+
+
+def test_a_campaign_that_is_too_small_is_told_what_it_lacks() -> None:
+    one_load = make_system((50,), minutes=2)
+    needs = {"interpolation": 3, "extrapolation": 2, "leave-one-load-out": 2, "few-loads": 3}
+    for name, loads in needs.items():
+        with pytest.raises(InputError, match=f"{name} needs {loads} user counts, and there are 1"):
             split(name, Request(one_load))
+    with pytest.raises(InputError, match="needs 12 user counts, and there are 10"):
+        split("interpolation", Request(campaign(), count=10))
+    with pytest.raises(InputError, match="no service was measured with several numbers of replicas"):
+        split("unseen-replicas", Request(one_load))
     bare = replace(one_load, measurements=one_load.measurements.drop(columns=REPLICAS))
     with pytest.raises(InputError, match="no Replicas"):
         split("unseen-replicas", Request(bare))
+    with pytest.raises(InputError, match="fewer than five rows"):
+        split("stratified", Request(one_load))
+    with pytest.raises(InputError, match="nothing is left to learn"):
+        split("extrapolation", Request(campaign(), user_counts=USER_COUNTS))
+
+
+def test_a_campaign_is_not_asked_for_itself() -> None:
+    with pytest.raises(InputError, match="all rows of the second campaign are in the first"):
+        split("extrapolation", Request(campaign(), campaign()))
 
 
 def test_a_fold_with_a_row_in_both_parts_cannot_be_made() -> None:

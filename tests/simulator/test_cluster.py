@@ -351,6 +351,15 @@ def test_a_gap_in_the_scrapes_is_a_gap_in_the_series() -> None:
         assert [at for at, _ in samples if at > gap_at + 120]
 
 
+def test_it_lives_on_when_nothing_is_planned_any_more() -> None:
+    simulation = simulate(three_tier())
+    while simulation.kubernetes.next_transition_at is not None:  # events of Kubernetes end after an hour
+        simulation.advance_to(simulation.kubernetes.next_transition_at)
+    served = true_count(simulation.snapshot(), "web")
+    run_for(simulation, 60)
+    assert true_count(simulation.snapshot(), "web") > served
+
+
 def test_what_is_on_the_agenda_happens_at_its_time_in_order() -> None:
     simulation = simulate(three_tier())
     happened: list[tuple[str, float]] = []

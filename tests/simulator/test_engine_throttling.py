@@ -1,5 +1,7 @@
 """CFS bandwidth control: what a quota allows, what it costs, and what the counters say of it."""
 
+from itertools import pairwise
+
 import pytest
 
 from kpp.simulator.engine import Engine
@@ -53,6 +55,20 @@ def test_a_lone_request_runs_its_quota_and_then_stops_till_the_next_period() -> 
     )
     paused = (last.cfs_throttled_seconds or 0) - (first.cfs_throttled_seconds or 0)
     assert paused == pytest.approx(800, rel=1e-3)
+
+
+def test_at_no_time_have_more_periods_been_throttled_than_gone_by() -> None:
+    application = one_service(7, think_seconds=0.2, cpu_limit_cores=0.3, threads=4)
+    engine = Engine.with_pods(application, seed=6)
+    engine.set_users(30, spawn_rate=30)
+    counts = [(0, 0)]
+    for _ in range(2000):
+        engine.advance(engine.now_seconds + 0.037)
+        pod = engine.snapshot().pod("web-0")
+        counts.append((pod.cfs_periods or 0, pod.cfs_throttled_periods or 0))
+    steps = [(later[0] - earlier[0], later[1] - earlier[1]) for earlier, later in pairwise(counts)]
+    assert all(0 <= throttled <= periods for periods, throttled in steps)
+    assert counts[-1][1] > 0.9 * counts[-1][0] > 600
 
 
 def test_a_container_without_a_limit_counts_no_periods() -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from kpp.clock import Clock
-from kpp.collector import queries
 from kpp.collector.config import Config
 from kpp.collector.kubernetes_api import KubernetesApi
 from kpp.collector.preflight import cluster_facts, prometheus_facts
@@ -17,9 +16,11 @@ from kpp.collector.preflight.load import is_running, judge_load_generator
 from kpp.collector.preflight.metrics import judge_metrics
 from kpp.collector.preflight.permissions import judge_permissions, needed_permissions
 from kpp.collector.preflight.prometheus_facts import Expected
-from kpp.collector.preflight.scraping import judge_scraping
+from kpp.collector.preflight.scraping import CPU, REQUESTS, judge_scraping
 from kpp.collector.preflight.sidecars import judge_sidecars
-from kpp.collector.prometheus_api import PrometheusApi
+from kpp.collector.profiles.profile import Signal
+from kpp.collector.profiles.reading import DEFAULT_PROFILE
+from kpp.collector.prometheus_client import PrometheusClient
 from kpp.collector.services import Service, find_services, read_deployment_resources
 from kpp.errors import ClusterError
 
@@ -27,14 +28,14 @@ KUBERNETES, PROMETHEUS = "Kubernetes", "Prometheus"
 
 
 def run_preflight(
-    config: Config, kubernetes: KubernetesApi, prometheus: PrometheusApi, clock: Clock
+    config: Config, kubernetes: KubernetesApi, prometheus: PrometheusClient, clock: Clock
 ) -> Report:
     """Check all that a campaign with this configuration needs."""
     return _Preflight(config, kubernetes, prometheus, clock).run()
 
 
 def unreachable_cluster(
-    error: ClusterError, config: Config, prometheus: PrometheusApi, clock: Clock
+    error: ClusterError, config: Config, prometheus: PrometheusClient, clock: Clock
 ) -> Report:
     """The report where there are not even credentials: what can be told without the cluster."""
     return _Preflight(config, error, prometheus, clock).run()
@@ -47,7 +48,7 @@ class _Preflight:
         self,
         config: Config,
         kubernetes: KubernetesApi | ClusterError,
-        prometheus: PrometheusApi,
+        prometheus: PrometheusClient,
         clock: Clock,
     ) -> None:
         self._config = config
@@ -104,8 +105,8 @@ class _Preflight:
         return f"{self._kubernetes.server} answers: {version}"
 
     def _greet_prometheus(self) -> str:
-        self._skews[PROMETHEUS] = prometheus_facts.measure_prometheus_skew(self._prometheus, self._clock)
-        return f"{self._prometheus.url} answers"
+        self._skews[PROMETHEUS] = prometheus_facts.measure_prometheus_skew(self._prometheus.api, self._clock)
+        return f"{self._prometheus.api.url} answers"
 
     def _check_permissions(self) -> Iterator[Finding]:
         granted = cluster_facts.ask_permissions(self._kubernetes, needed_permissions(self._config))
@@ -136,22 +137,21 @@ class _Preflight:
         expected = self._expected
         pods, service_of_pod = cluster_facts.read_pods_of(self._kubernetes, expected.services)
         self._expected = Expected(expected.services, service_of_pod, expected.limited)
-        return judge_sidecars(pods, expected.services, self._config) if expected.services else iter(())
+        labels, name = self._prometheus.profile.labels, self._prometheus.profile.name
+        sidecar = labels.sidecar if name == DEFAULT_PROFILE else None  # other meshes may do without
+        return judge_sidecars(pods, expected.services, self._config, sidecar)
 
     def _check_metrics(self) -> Iterator[Finding]:
-        """The labels of containers are looked for first: they decide which CPU query the campaign takes."""
-        at, window_seconds = self._clock.now(), self._config.rate_window_seconds
-        by_container = bool(
-            self._prometheus.query(queries.CPU_BY_CONTAINER, at, max(window_seconds, 60))
-        ) or not self._prometheus.query(queries.CPU_BY_POD, at, max(window_seconds, 60))
+        """Each signal of the profile, and how often its metric is scraped."""
+        api, profile, at = self._prometheus.api, self._prometheus.profile, self._clock.now()
+        cpu = prometheus_facts.cpu_signal(api, profile, at)
         if self._expected.services:
-            signals = prometheus_facts.find_signals(
-                self._prometheus, at, window_seconds, self._expected, by_container=by_container
-            )
+            signals = [*prometheus_facts.find_signals(api, profile, at, self._expected, cpu)]
             services = self._expected.services
             yield from judge_metrics(signals, services, self._config, is_load_on=self._is_load_on)
-        intervals = prometheus_facts.measure_intervals(self._prometheus, at, by_container=by_container)
-        yield from judge_scraping(intervals, self._config)
+        for signal, window in ((Signal.THROUGHPUT, REQUESTS), (cpu, CPU)):
+            metric, interval = prometheus_facts.measure_interval(api, profile.queries[signal], at)
+            yield judge_scraping(metric, interval, window, self._config)
 
 
 def _describe(services: Sequence[Service]) -> str:

@@ -1,19 +1,18 @@
 """The facts that Prometheus tells, as the checks need them; all by instant queries."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kpp.clock import Clock
-from kpp.collector import queries
 from kpp.collector.preflight.clocks import Skew, measure_skew
 from kpp.collector.preflight.metrics import Diagnosis, Presence, Selector
 from kpp.collector.preflight.promql_text import first_selection, read_selectors
 from kpp.collector.preflight.scraping import WINDOWS_SECONDS, scrape_interval_seconds
+from kpp.collector.profiles.profile import Profile, Signal
 from kpp.collector.prometheus_answer import Sample
 from kpp.collector.prometheus_api import PrometheusApi
 from kpp.collector.queries import Query
-from kpp.collector.services import SIDECAR, Service
-from kpp.collector.signals import WORKLOAD
+from kpp.collector.services import Service
 
 LOOKED_BACK_SECONDS = 300  # for series of services that are seldom called
 _TIME = Query("clock", "vector(time())")
@@ -44,57 +43,61 @@ def measure_prometheus_skew(api: PrometheusApi, clock: Clock) -> Skew:
     return measure_skew(asked_at, clock.now(), told)
 
 
-def measure_intervals(api: PrometheusApi, at: float, *, by_container: bool) -> dict[str, float | None]:
-    """The scrape interval of Istio's and of cAdvisor's metrics, in seconds; None is not known.
+def cpu_signal(api: PrometheusApi, profile: Profile, at: float) -> Signal:
+    """The query that the campaign takes for CPU usage: by pods, where only those have labels."""
+    for signal in (Signal.CPU_BY_CONTAINER, Signal.CPU_BY_POD):
+        query = profile.queries.get(signal)
+        if query is not None and api.query(query, at, LOOKED_BACK_SECONDS):
+            return signal
+    return Signal.CPU_BY_CONTAINER if Signal.CPU_BY_CONTAINER in profile.queries else Signal.CPU_BY_POD
+
+
+def measure_interval(api: PrometheusApi, query: Query, at: float) -> tuple[str, float | None]:
+    """A query's first metric, and its scrape interval in seconds; None is not known.
 
     Args:
         api: Prometheus.
+        query: of a profile.
         at: the instant to look back from, Unix seconds.
-        by_container: whether the runtime labels containers.
     """
-    cpu = queries.CPU_BY_CONTAINER if by_container else queries.CPU_BY_POD
-    intervals = {}
-    for query in (queries.THROUGHPUT, cpu):
-        selection = first_selection(query.template)
-        counting = Query("samples", f"max(count_over_time({selection}[$window]))")
-        counts = {window: _number(api.query(counting, at, window)) for window in WINDOWS_SECONDS}
-        intervals[selection.partition("{")[0]] = scrape_interval_seconds(counts)
-    return intervals
+    selection = first_selection(query.template)
+    counting = Query("samples", f"max(count_over_time({selection}[$window]))")
+    counts = {window: _number(api.query(counting, at, window)) for window in WINDOWS_SECONDS}
+    return selection.partition("{")[0], scrape_interval_seconds(counts)
 
 
 def find_signals(
-    api: PrometheusApi, at: float, window_seconds: int, expected: Expected, *, by_container: bool
-) -> list[Presence]:
-    """Which services have which signal.
+    api: PrometheusApi, profile: Profile, at: float, expected: Expected, cpu: Signal
+) -> Iterator[Presence]:
+    """Which services have which signal, lately.
 
     Args:
         api: Prometheus.
-        at: the instant to look at, Unix seconds.
-        window_seconds: the range of `rate()`.
+        profile: what is asked.
+        at: the instant to look back from, Unix seconds.
         expected: what is known of the cluster.
-        by_container: whether the runtime labels containers.
+        cpu: as `cpu_signal` found it.
     """
     workloads = {service.deployment: service.name for service in expected.services}
 
     def of_workload(sample: Sample) -> str | None:
-        return workloads.get(sample.metric.get(WORKLOAD, ""))
+        return workloads.get(sample.metric.get(profile.labels.workload, ""))
 
     def of_pod(sample: Sample) -> str | None:
-        is_sidecar = sample.metric.get("container") == SIDECAR
+        is_sidecar = sample.metric.get("container") == profile.labels.sidecar
         return None if is_sidecar else expected.service_of_pod.get(sample.metric.get("pod", ""))
 
-    look = _Look(api, at, max(window_seconds, LOOKED_BACK_SECONDS))
-    everyone = expected.all_services
-    signals = [
-        look.find(queries.THROUGHPUT, of_workload, everyone, is_required=True),
-        look.find(queries.RESPONSE_TIME, of_workload, everyone, is_required=True),
-        look.find(queries.RESPONSE_TIME_P95, of_workload, everyone),
-    ]
-    cpu = queries.CPU_BY_CONTAINER if by_container else queries.CPU_BY_POD
-    signals.append(look.find(cpu, of_pod, everyone, is_required=True))
-    if by_container and expected.limited:
-        signals.append(look.find(queries.PERIODS, of_pod, expected.limited))
-    return signals
+    look = _Look(api, at)
+    for signal, service_of, services in (
+        (Signal.THROUGHPUT, of_workload, expected.all_services),
+        (Signal.RESPONSE_TIME, of_workload, expected.all_services),
+        (Signal.RESPONSE_TIME_P95, of_workload, expected.all_services),
+        (cpu, of_pod, expected.all_services),
+        (Signal.PERIODS, of_pod, expected.limited if cpu is Signal.CPU_BY_CONTAINER else frozenset()),
+    ):
+        if services and signal in profile.queries:
+            is_required = signal not in (Signal.RESPONSE_TIME_P95, Signal.PERIODS)
+            yield look.find(profile.queries[signal], service_of, services, is_required=is_required)
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,6 @@ class _Look:
 
     api: PrometheusApi
     at: float
-    window_seconds: int
 
     def find(
         self,
@@ -111,9 +113,9 @@ class _Look:
         service_of: Callable[[Sample], str | None],
         expected: frozenset[str],
         *,
-        is_required: bool = False,
+        is_required: bool,
     ) -> Presence:
-        samples = self.api.query(query, self.at, self.window_seconds)
+        samples = self.api.query(query, self.at, LOOKED_BACK_SECONDS)
         services = frozenset(filter(None, map(service_of, samples)))
         diagnoses = () if services else tuple(map(self._diagnose, read_selectors(query.template)))
         return Presence(query.name, services, expected, is_required, diagnoses)

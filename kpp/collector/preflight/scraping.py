@@ -1,13 +1,13 @@
 """Whether the rate window holds enough samples: the scrape interval, measured from the samples themselves."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from kpp.collector.config import Config
 from kpp.collector.preflight.findings import Finding, Outcome
 
 CHECK = "rate window"
-WANTED_INTERVALS = 4  # a late or lost scrape then leaves a rate that is still one
 NEEDED_INTERVALS = 2  # `rate` needs two samples in every window, wherever it lies
 TOLERANCE = 0.85  # samples jitter, cAdvisor's most
 WINDOWS_SECONDS = (60, 120, 240, 480, 960)  # over which samples are counted
@@ -32,25 +32,39 @@ def scrape_interval_seconds(counts: Mapping[int, float]) -> float | None:
     return min(bounds, default=None)
 
 
-def judge_scraping(intervals: Mapping[str, float | None], config: Config) -> Iterator[Finding]:
-    """What is found of each metric's scrape interval, in seconds, against the rate window."""
-    window_seconds = config.rate_window_seconds
-    for metric, interval_seconds in intervals.items():
-        if interval_seconds is None:
-            longest = WINDOWS_SECONDS[-1] // 60
-            text = f"{metric}: no two samples in {longest} minutes, so its scrape interval is not known"
-            yield Finding(CHECK, Outcome.WARN, text, "see whether `up` is 1 in Prometheus, and check again")
-            continue
-        held = window_seconds / interval_seconds
-        text = f"{metric}: at most {interval_seconds:.0f} s between scrapes"
-        text += f", so {held:.1f} in {window_seconds} s"
-        wanted = math.ceil(WANTED_INTERVALS * interval_seconds / 10) * 10
-        mend = f"take a window of {WANTED_INTERVALS} scrapes, or a shorter scrape_interval in Prometheus:"
-        warmup = max(wanted, math.ceil(config.warmup_seconds))
-        command = f"kpp collect --rate-window-seconds {wanted} --warmup-seconds {warmup}"
-        if held < NEEDED_INTERVALS * TOLERANCE:
-            yield Finding(CHECK, Outcome.FAIL, f"{text}: rate() finds nothing", mend, command)
-        elif held < WANTED_INTERVALS * TOLERANCE:
-            yield Finding(CHECK, Outcome.WARN, f"{text}: a lost scrape leaves a gap", mend, command)
-        else:
-            yield Finding(CHECK, Outcome.PASS, text)
+@dataclass(frozen=True)
+class Window:
+    """A range of `rate()` among the settings."""
+
+    field: str
+    wanted_intervals: int  # a late or lost scrape then leaves a rate that is still one
+
+    def mend(self, interval_seconds: float, config: Config) -> str:
+        """The command that takes a window long enough, and a warm-up that it fits into."""
+        seconds = math.ceil(self.wanted_intervals * interval_seconds / 10) * 10
+        option = self.field.replace("_", "-")
+        warmup = max(seconds, math.ceil(config.warmup_seconds))
+        return f"kpp collect --{option} {seconds} --warmup-seconds {warmup}"
+
+
+REQUESTS = Window("rate_window_seconds", 4)
+CPU = Window("cpu_rate_window_seconds", 4)
+
+
+def judge_scraping(metric: str, interval_seconds: float | None, window: Window, config: Config) -> Finding:
+    """What is found of a metric's scrape interval against the range of its rates."""
+    if interval_seconds is None:
+        text = (
+            f"{metric}: no two samples in {WINDOWS_SECONDS[-1] // 60} minutes, so no scrape interval is known"
+        )
+        return Finding(CHECK, Outcome.WARN, text, "see whether `up` is 1 in Prometheus, and check again")
+    window_seconds = getattr(config, window.field)
+    held = window_seconds / interval_seconds
+    text = f"{metric}: at most {interval_seconds:.0f} s between scrapes, so {held:.1f} in {window_seconds} s"
+    if held >= window.wanted_intervals * TOLERANCE:
+        return Finding(CHECK, Outcome.PASS, text)
+    mend = f"take a window of {window.wanted_intervals} scrapes, or a shorter scrape_interval in Prometheus:"
+    command = window.mend(interval_seconds, config)
+    if held < NEEDED_INTERVALS * TOLERANCE:
+        return Finding(CHECK, Outcome.FAIL, f"{text}: rate() finds nothing", mend, command)
+    return Finding(CHECK, Outcome.WARN, f"{text}: a lost scrape leaves a gap", mend, command)

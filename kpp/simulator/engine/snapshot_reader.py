@@ -89,7 +89,7 @@ class SnapshotReader:
             sidecar_cpu_seconds=sidecar_seconds if service["has_sidecar"] else None,
             cpu_limit_cores=float(pod["limit"]) if limited else None,
             cfs_periods=self._periods(row) if limited else None,
-            cfs_throttled_periods=int(pod["throttled_periods"]) if limited else None,
+            cfs_throttled_periods=int(pod["throttled_periods"] - pod["throttled"]) if limited else None,
             cfs_throttled_seconds=float(pod["throttled_seconds"] + throttled_now) if limited else None,
         )
 
@@ -108,12 +108,20 @@ class SnapshotReader:
         )
 
     def _periods(self, row: int) -> int:
-        """Periods in which the container ran, those since its last event included."""
+        """Periods in which the container ran, those since its last event included.
+
+        One counts when it has ended, and so does a throttled one: Linux counts both in the period's timer.
+        """
         pod, station = self.world.pods[row], self.world.stations[2 * row]
-        if station["cores"] <= 0:
-            return int(pod["periods"])
-        current = int((self._now - pod["period_origin"]) / PERIOD_SECONDS)
-        return int(pod["periods"]) + max(current - max(int(pod["last_active_period"]), int(pod["period"])), 0)
+        current, since = (
+            int((instant - pod["period_origin"]) / PERIOD_SECONDS)
+            for instant in (self._now, float(station["updated_at"]))
+        )
+        booked, last_active = int(pod["periods"]), int(pod["last_active_period"])
+        if last_active >= current:
+            return max(booked - 1, 0)
+        runs_on = station["cores"] > 0
+        return booked + (max(current - max(since, last_active + 1), 0) if runs_on else 0)
 
     def _reports(
         self, reporter: Literal["source", "destination"], alive: list[int]

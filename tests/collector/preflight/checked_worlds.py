@@ -50,7 +50,7 @@ def check(world: World, clock: Clock | None = None, **settings: object) -> Repor
         KubernetesClient(config, clock, api_client) as cluster,
         PrometheusClient(config, clock) as prometheus,
     ):
-        return run_preflight(config, cluster.api, prometheus.api, clock)
+        return run_preflight(config, cluster.api, prometheus, clock)
 
 
 def the_only(report: Report, outcome: Outcome, when: Callable[[Finding], bool] = lambda _: True) -> Finding:

@@ -1,0 +1,35 @@
+"""Options that take several values at once, as a shell's `*.csv` gives them: --train a.csv b.csv."""
+
+from collections.abc import Iterator, Sequence
+
+import typer
+from typer.core import TyperCommand
+
+
+class ManyFiles(TyperCommand):
+    """A command without positional arguments, whose options `FILES` take several values at once."""
+
+    FILES = ("--train", "--test")
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Read the arguments, after these options are written out."""
+        return super().parse_args(ctx, list(repeat_options(args, self.FILES)))
+
+
+def repeat_options(arguments: Sequence[str], options: Sequence[str]) -> Iterator[str]:
+    """Write an option before each of its values.
+
+    >>> list(repeat_options(["--train", "a", "b", "--split", "merged"], ["--train"]))
+    ['--train', 'a', '--train', 'b', '--split', 'merged']
+    """
+    option = ""  # whose values may follow
+    wanting = False  # a value for the option that was just named
+    for argument in arguments:
+        if argument.startswith("-") and argument != "-":
+            name, equals, _ = argument.partition("=")
+            option, wanting = (name if name in options else ""), not equals
+        elif option and not wanting:
+            yield option
+        else:
+            wanting = False
+        yield argument

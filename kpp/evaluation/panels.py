@@ -1,0 +1,187 @@
+"""One panel of a plot: a target of a service against the user count."""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from numpy.typing import NDArray
+
+from kpp.evaluation.pictures import ServicePicture
+from kpp.predictor.display import UNITS
+from kpp.schema import USER_COUNT
+from kpp.whatif.calibrated import lower_of, upper_of
+from kpp.whatif.model import EXTRAPOLATING, IN_RANGE, UNSUPPORTED
+
+Floats = NDArray[np.float64]
+
+LEARNED, ASKED, INK, FAINT = "#98a4b0", "#12355b", "#27323d", "#66727f"
+TRAINED = "#eaeff4"
+VERDICT_COLORS = {IN_RANGE: "#e6f1ea", EXTRAPOLATING: "#fdf6e0", UNSUPPORTED: "#fae6e3"}
+# colors that people with impaired color vision can tell apart (M. Okabe and K. Ito, 2008): the vermilion for
+# what matters most, the others for the rest
+BEST = "#d55e00"
+OTHERS = ("#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#7a5230", "#b59f00", "#3b3b3b")
+LineStyle: TypeAlias = Literal["-"] | tuple[float, tuple[float, ...]]
+STYLES: Sequence[LineStyle] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (7, 2, 1.5, 2)), (0, (3, 1.5)))
+EDGE: LineStyle = (0, (4, 3))
+BAND = 0.2  # opacity of the interval
+
+MOST_RINGS = 15  # marks of single loads; more would hide what they are to show
+FEW_DECADES = 2.2  # with ticks at 1, 2, 5
+QUANTILE = 0.995  # of the measured values that the axis has to show
+MOST_ABOVE = 1.8  # the axis ends so many times above what was measured, whatever models say
+HEADROOM = 1.08
+LOGARITHMIC_FROM = 20.0  # ratio of the high to the low values
+USERS_LOGARITHMIC_FROM = 25.0  # the same of user counts
+LOW, MOSTLY = 0.02, 0.98  # the quantile that counts as low; the share of values that a logarithm has to have
+
+
+def draw_panel(panel: Axes, picture: ServicePicture, target: str) -> None:
+    """Draw what was measured, all lines and the intervals that are shown."""
+    factor = UNITS[target].per_own_unit
+    logarithmic = _set_limits(panel, picture, target)
+    _shade(panel, picture)
+    for rows, color, size, opacity in (
+        (picture.learned, LEARNED, 5 if len(picture.asked) else 9, 0.35 if len(picture.asked) else 0.9),
+        (picture.asked, ASKED, 7, 0.3),
+    ):
+        users, values = rows[USER_COUNT], rows[target] * factor
+        panel.scatter(users, values, s=size, c=color, alpha=opacity, linewidths=0, zorder=2)
+    for name, color, style in line_styles(picture):
+        line = picture.lines[name].dropna(subset=target)
+        shown = name in picture.shown
+        if shown:
+            _draw_interval(panel, line, target, factor, color)
+        width = 2.4 if shown else 1.3
+        (drawn,) = panel.plot(
+            line[USER_COUNT], line[target] * factor, color=color, linestyle=style, linewidth=width
+        )
+        drawn.set_zorder(5 if shown else 4)
+        if shown:
+            drawn.set_path_effects(
+                [patheffects.Stroke(linewidth=4, foreground="white"), patheffects.Normal()]
+            )
+        if not len(picture.asked) and len(line) <= MOST_RINGS:  # the very loads that were asked for
+            panel.scatter(line[USER_COUNT], line[target] * factor, s=16, c=color, zorder=6)
+    medians = picture.asked.groupby(USER_COUNT)[target].median().dropna() * factor
+    if len(medians) <= MOST_RINGS:
+        panel.scatter(medians.index, medians, s=24, c="white", edgecolors=ASKED, linewidths=1.3, zorder=7)
+    frames = [picture.learned, picture.asked, *(picture.lines[name] for name in picture.shown)]
+    if not any(frame[target].notna().any() for frame in frames):
+        panel.text(0.5, 0.5, "not measured", transform=panel.transAxes, ha="center", color=FAINT)
+    _finish(panel, logarithmic=logarithmic)
+
+
+def line_styles(picture: ServicePicture) -> Iterator[tuple[str, str, LineStyle]]:
+    """Each line's name, color and style: those whose interval is shown last, so that they lie on top."""
+    others = [name for name in picture.lines if name not in picture.shown]
+    for number, name in enumerate(others):
+        yield name, OTHERS[number % len(OTHERS)], STYLES[number % len(STYLES)]
+    colors = (BEST, *OTHERS)
+    for number, name in reversed(list(enumerate(picture.shown))):
+        if name in picture.lines:
+            yield name, colors[number % len(colors)], "-"
+
+
+def _draw_interval(panel: Axes, line: pd.DataFrame, target: str, factor: float, color: str) -> None:
+    users, lower, upper = line[USER_COUNT], line[lower_of(target)] * factor, line[upper_of(target)] * factor
+    if len(line) == 1:
+        panel.vlines(users, lower, upper, color=color, alpha=2 * BAND, linewidth=5, zorder=1.5)
+    elif lower.notna().any():
+        panel.fill_between(users, lower, upper, color=color, alpha=BAND, linewidth=0, zorder=1.5)
+
+
+def _shade(panel: Axes, picture: ServicePicture) -> None:
+    """The loads that were learned, or the verdicts where there are some; and the edge of the data."""
+    least, most = picture.learned_range
+    if picture.verdicts:
+        loads = sorted(picture.verdicts)
+        middles = [(low + high) / 2 for low, high in pairwise(loads)]
+        left, right = panel.get_xlim()
+        edges = [left, *(min(max(middle, left), right) for middle in middles), right]
+        for load, (start, end) in zip(loads, pairwise(edges), strict=True):
+            color = VERDICT_COLORS[picture.verdicts[load]]
+            panel.axvspan(start, end, color=color, zorder=0, linewidth=0)
+    elif np.isfinite(least):
+        panel.axvspan(least, most, color=TRAINED, zorder=0, linewidth=0)
+    if np.isfinite(most):
+        panel.axvline(most, color=INK, linewidth=0.9, linestyle=EDGE, zorder=1.6)
+
+
+def _set_limits(panel: Axes, picture: ServicePicture, target: str) -> bool:
+    """Both axes: all loads; what was measured and what the best line expects, within reason.
+
+    Returns:
+        Whether the values are on a logarithmic axis.
+    """
+    _set_users(panel, picture)
+    measured = pd.concat([picture.learned[target], picture.asked[target]]).dropna()
+    best = pd.concat([picture.lines[name] for name in picture.shown if name in picture.lines])
+    usual = float(measured.quantile(QUANTILE)) if len(measured) else np.nan
+    line, upper = float(best[target].max()), float(best[upper_of(target)].max())
+    if len(picture.asked):  # what was measured matters more than a line that left it behind
+        line = float(np.fmin(line, MOST_ABOVE * usual))
+    high = highest = float(np.fmax(usual, line))
+    highest = float(np.fmax(highest, np.fmin(upper, MOST_ABOVE * highest)))
+    if not np.isfinite(highest) or highest <= 0:
+        return False
+    factor = UNITS[target].per_own_unit
+    values = pd.concat([measured, best[target].dropna()])
+    positive = values[values > 0]
+    low = float(positive.quantile(LOW))
+    logarithmic = len(positive) >= MOSTLY * len(values) and high > LOGARITHMIC_FROM * low
+    if logarithmic:
+        panel.set_yscale("log")
+        panel.set_ylim(low * factor / 1.6, 1.25 * highest * factor)
+    else:
+        panel.set_ylim(0, HEADROOM * highest * factor)
+    above = int((measured * factor > panel.get_ylim()[1]).sum())
+    if above:
+        panel.set_title(
+            f"{above} point{'s' * (above > 1)} above the axis", loc="right", fontsize=8, color=FAINT
+        )
+    return logarithmic
+
+
+def _set_users(panel: Axes, picture: ServicePicture) -> None:
+    frames = [picture.learned, picture.asked, *picture.lines.values()]
+    users = pd.concat([frame[USER_COUNT] for frame in frames]).to_numpy(dtype=np.float64)
+    least, most = float(users.min()), float(users.max())
+    if most > USERS_LOGARITHMIC_FROM * least > 0:
+        panel.set_xscale("log")
+        panel.set_xlim(least / 1.08, most * 1.08)
+    else:
+        margin = 0.03 * (most - least) or 0.1 * most
+        panel.set_xlim(least - margin, most + margin)
+
+
+def _finish(panel: Axes, *, logarithmic: bool) -> None:
+    if panel.get_xscale() == "log":
+        _plain_log_ticks(panel, "x")
+    else:
+        panel.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+    if logarithmic:
+        _plain_log_ticks(panel, "y")
+    else:
+        panel.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+        panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    panel.grid(axis="y", color="#d5dbe1", linewidth=0.6, zorder=0.5)
+    panel.set_axisbelow(True)
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.spines[["left", "bottom"]].set_color(FAINT)
+    panel.tick_params(colors=FAINT, labelcolor=INK, labelsize=9, length=3)
+
+
+def _plain_log_ticks(panel: Axes, which: Literal["x", "y"]) -> None:
+    """1, 2, 5, 10, …, or 1, 10, 100, … where these are too many; written out."""
+    low, high = panel.get_xlim() if which == "x" else panel.get_ylim()
+    axis = panel.xaxis if which == "x" else panel.yaxis
+    subs = (1.0, 2.0, 5.0) if np.log10(high / low) < FEW_DECADES else (1.0,)
+    axis.set_major_locator(LogLocator(subs=subs, numticks=10))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,105 @@
+"""Planted secrets are found in nothing that kpp prints and in no file that it leaves."""
+
+import os
+import subprocess
+import sys
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_collect import QUICK
+from tests.collector.boutique_load import SERVICES
+from tests.collector.fake_kubernetes import FakeKubernetes
+from tests.collector.fake_prometheus import FakePrometheus, Request, Response
+
+SECRETS = {"token": "t0ken-planted", "password": "p4ss-planted", "header": "h3ader-planted"}
+FORMS = (*SECRETS.values(), b64encode(f"kpp:{SECRETS['password']}".encode()).decode())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "token").write_text(SECRETS["token"])
+    return tmp_path
+
+
+@pytest.fixture
+def kubernetes() -> Iterator[FakeKubernetes]:
+    with FakeKubernetes(polls_per_step=0) as kubernetes:
+        yield kubernetes
+
+
+@pytest.fixture
+def prometheus(kubernetes: FakeKubernetes) -> Iterator[FakePrometheus]:
+    """Lets nobody in who shows no secret, and repeats what was sent when it refuses."""
+    with FakePrometheus() as prometheus:
+        prometheus.pods = {
+            pod["metadata"]["name"]: service
+            for service in SERVICES
+            for pod in kubernetes.cluster.pods_of(service)
+        }
+        prometheus.answer(is_unknown, lambda request: Response(str(request.headers).encode(), status=403))
+        yield prometheus
+
+
+def is_unknown(request: Request) -> bool:
+    known = (f"Bearer {SECRETS['token']}", f"Basic {FORMS[-1]}")
+    return (
+        request.headers.get("Authorization") not in known or request.headers.get("X-Key") != SECRETS["header"]
+    )
+
+
+def access(kind: str, folder: Path, prometheus: FakePrometheus) -> dict[str, str]:
+    headers = {"PROMETHEUS_HEADERS": f"X-Key: {SECRETS['header']}", "PROMETHEUS_URL": prometheus.url}
+    if kind == "token":
+        return {**headers, "PROMETHEUS_TOKEN_FILE": str(folder / "token")}
+    return {**headers, "PROMETHEUS_URL": prometheus.url.replace("//", f"//kpp:{SECRETS['password']}@")}
+
+
+def run(folder: Path, environment: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("KPP_")}
+    return subprocess.run(
+        [sys.executable, "-m", "kpp", *arguments],
+        env={**inherited, **QUICK, **environment, "COLUMNS": "10000"},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def assert_hidden(result: "subprocess.CompletedProcess[str]", folder: Path) -> None:
+    left = [path for path in (folder / "dataset").rglob("*") if path.is_file()]
+    for text in (result.stdout, result.stderr, *(path.read_text() for path in left)):
+        assert [form for form in FORMS if form in text] == []
+
+
+@pytest.mark.parametrize("kind", ["token", "url"])
+def test_a_campaign_leaves_no_secret(
+    kind: str, folder: Path, kubernetes: FakeKubernetes, prometheus: FakePrometheus
+) -> None:
+    environment = access(kind, folder, prometheus)
+    environment["KUBECONFIG"] = str(kubernetes.write_kubeconfig(folder / "kubeconfig"))
+    result = run(folder, environment, "--debug", "collect", "--json")
+    assert result.returncode == 0, result.stderr
+    assert list((folder / "dataset").glob("performance_campaign_*.json")), "the record of the settings"
+    assert_hidden(result, folder)
+    assert_hidden(run(folder, environment, "--debug", "collect", "--dry-run", "--json"), folder)
+
+
+@pytest.mark.parametrize("kind", ["token", "url"])
+def test_a_refusal_shows_no_secret(
+    kind: str, folder: Path, kubernetes: FakeKubernetes, prometheus: FakePrometheus
+) -> None:
+    environment = access(kind, folder, prometheus)
+    environment["KUBECONFIG"] = str(kubernetes.write_kubeconfig(folder / "kubeconfig"))
+    prometheus.answer(
+        "", lambda request: Response(str(request.headers).encode(), 403, {"Content-Type": "text/plain"})
+    )
+    result = run(folder, environment, "--debug", "collect")
+    assert result.returncode == 4
+    assert "***" in result.stderr, "the server's own words, without the secrets in them"
+    assert "Traceback" in result.stderr
+    assert_hidden(result, folder)
