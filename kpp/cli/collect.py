@@ -3,13 +3,14 @@
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from kpp.cli.cluster_clock import find_clock
-from kpp.collector.config import Config, read_config, setting_names, variable_of
+from kpp.cli.options import setting
+from kpp.collector.config import Config, read_config, setting_names
 from kpp.collector.profiles.reading import read_profile
 
 if TYPE_CHECKING:
@@ -18,45 +19,32 @@ if TYPE_CHECKING:
 CLUSTER, LOAD, SAMPLING, OUTPUT = "Cluster", "Load", "Phases and sampling", "Output"
 
 
-def _setting(field: str, panel: str, text: str, metavar: str | None = None) -> Any:
-    """An option for a field of `Config`, which checks its value; the environment may hold it too."""
-    default = getattr(Config(), field)
-    shown = ",".join(map(str, default)) if isinstance(default, tuple) else f"{default}".removesuffix(".0")
-    return typer.Option(
-        help=text,
-        envvar=variable_of(field),
-        show_default=False if default is None else shown,
-        rich_help_panel=panel,
-        metavar=metavar or "TEXT",
-    )
-
-
 def collect(  # noqa: PLR0913 - each parameter is an option
     *,
     prometheus_url: Annotated[
-        str | None, _setting("prometheus_url", CLUSTER, "Where Prometheus answers.", "URL")
+        str | None, setting("prometheus_url", CLUSTER, "Where Prometheus answers.", "URL")
     ] = None,
     kube_context: Annotated[
         str | None,
-        _setting("kube_context", CLUSTER, "Context of the kubeconfig; else its current one."),
+        setting("kube_context", CLUSTER, "Context of the kubeconfig; else its current one."),
     ] = None,
-    namespace: Annotated[str | None, _setting("namespace", CLUSTER, "Namespace of the application.")] = None,
+    namespace: Annotated[str | None, setting("namespace", CLUSTER, "Namespace of the application.")] = None,
     load_generator: Annotated[
         str | None,
-        _setting("load_generator", CLUSTER, "Deployment that makes the load."),
+        setting("load_generator", CLUSTER, "Deployment that makes the load."),
     ] = None,
     label_key: Annotated[
-        str | None, _setting("label_key", CLUSTER, "Label of the Deployments that holds the service's name.")
+        str | None, setting("label_key", CLUSTER, "Label of the Deployments that holds the service's name.")
     ] = None,
     excluded_services: Annotated[
-        str | None, _setting("excluded_services", CLUSTER, "Services to leave out, with commas.", "NAMES")
+        str | None, setting("excluded_services", CLUSTER, "Services to leave out, with commas.", "NAMES")
     ] = None,
     entry_service: Annotated[
-        str | None, _setting("entry_service", CLUSTER, "Service that the users call; shown while measuring.")
+        str | None, setting("entry_service", CLUSTER, "Service that the users call; shown while measuring.")
     ] = None,
     user_counts: Annotated[
         str | None,
-        _setting(
+        setting(
             "user_counts",
             LOAD,
             "Loads to run: 10,20,50, or 10:90:20 (start, end, step).",
@@ -64,43 +52,43 @@ def collect(  # noqa: PLR0913 - each parameter is an option
         ),
     ] = None,
     spawn_rate: Annotated[
-        str | None, _setting("spawn_rate", LOAD, "Users started per second, the variable RATE.", "N")
+        str | None, setting("spawn_rate", LOAD, "Users started per second, the variable RATE.", "N")
     ] = None,
     rate_window_seconds: Annotated[
-        str | None, _setting("rate_window_seconds", SAMPLING, "Range of rate() in the queries.", "S")
+        str | None, setting("rate_window_seconds", SAMPLING, "Range of rate() in the queries.", "S")
     ] = None,
     cpu_rate_window_seconds: Annotated[
         str | None,
-        _setting("cpu_rate_window_seconds", SAMPLING, "The same in those of CPU and throttling.", "S"),
+        setting("cpu_rate_window_seconds", SAMPLING, "The same in those of CPU and throttling.", "S"),
     ] = None,
     warmup_seconds: Annotated[
-        str | None, _setting("warmup_seconds", SAMPLING, "Wait at full load before sampling.", "S")
+        str | None, setting("warmup_seconds", SAMPLING, "Wait at full load before sampling.", "S")
     ] = None,
     sampling_interval_seconds: Annotated[
-        str | None, _setting("sampling_interval_seconds", SAMPLING, "Time between two samples.", "S")
+        str | None, setting("sampling_interval_seconds", SAMPLING, "Time between two samples.", "S")
     ] = None,
     measured_seconds: Annotated[
-        str | None, _setting("measured_seconds", SAMPLING, "How long an experiment is sampled.", "S")
+        str | None, setting("measured_seconds", SAMPLING, "How long an experiment is sampled.", "S")
     ] = None,
     cooldown_seconds: Annotated[
-        str | None, _setting("cooldown_seconds", SAMPLING, "Rest without load between experiments.", "S")
+        str | None, setting("cooldown_seconds", SAMPLING, "Rest without load between experiments.", "S")
     ] = None,
     evaluation_lag_seconds: Annotated[
         str | None,
-        _setting("evaluation_lag_seconds", SAMPLING, "How far in the past queries are evaluated.", "S"),
+        setting("evaluation_lag_seconds", SAMPLING, "How far in the past queries are evaluated.", "S"),
     ] = None,
     request_timeout_seconds: Annotated[
-        str | None, _setting("request_timeout_seconds", CLUSTER, "Time-out of one request.", "S")
+        str | None, setting("request_timeout_seconds", CLUSTER, "Time-out of one request.", "S")
     ] = None,
     rollout_timeout_seconds: Annotated[
-        str | None, _setting("rollout_timeout_seconds", CLUSTER, "Time-out of one roll-out.", "S")
+        str | None, setting("rollout_timeout_seconds", CLUSTER, "Time-out of one roll-out.", "S")
     ] = None,
     output_directory: Annotated[
-        str | None, _setting("output_directory", OUTPUT, "Folder for the campaign's files.", "DIR")
+        str | None, setting("output_directory", OUTPUT, "Folder for the campaign's files.", "DIR")
     ] = None,
     profile: Annotated[
         str | None,
-        _setting("profile", CLUSTER, "Queries to ask: istio-sidecar, istio-ambient, or a file.", "PROFILE"),
+        setting("profile", CLUSTER, "Queries to ask: istio-sidecar, istio-ambient, or a file.", "PROFILE"),
     ] = None,
     env_file: Annotated[
         Path | None, typer.Option(help="Read settings from this file; if not given, from .env.", exists=True)
@@ -129,7 +117,7 @@ def collect(  # noqa: PLR0913 - each parameter is an option
     """
     # every parameter that is named like a field of Config is a setting
     given = {field: value for field, value in locals().items() if field in setting_names()}
-    config = read_config(given, os.environ, env_file or _default_env_file())
+    config = read_config(given, os.environ, env_file or default_env_file())
     read_profile(config.profile)  # a faulty one is told before anything is done
     if dry_run:
         from kpp.cli.campaign_plan import show_plan
@@ -143,7 +131,8 @@ def collect(  # noqa: PLR0913 - each parameter is an option
         _run(config, as_json=as_json, is_checked=not skip_checks)
 
 
-def _default_env_file() -> Path | None:
+def default_env_file() -> Path | None:
+    """The `.env` of the working directory, None where there is none."""
     path = Path(".env")
     return path if path.is_file() else None
 

@@ -16,6 +16,7 @@ from kpp.cli.collect import collect
 from kpp.cli.demo import demo
 from kpp.cli.evaluate import evaluate
 from kpp.cli.fit import fit
+from kpp.cli.import_history import import_history
 from kpp.cli.many_values import ManyFiles
 from kpp.cli.predict import predict
 from kpp.cli.simulate import simulate
@@ -54,6 +55,7 @@ def configure(
 
 
 app.command()(collect)
+app.command("import")(import_history)
 app.command()(train)
 app.command()(table)
 app.command()(fit)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
@@ -16,7 +17,8 @@ from kpp.cli.training_progress import TrainingProgress
 from kpp.errors import InputError
 from kpp.predictor.checkpoints import read_model
 from kpp.predictor.training import DEVICES, TrainingSettings
-from kpp.schema import SERVICE, TARGETS, TIMESTAMP
+from kpp.schema import SERVICE, TARGETS, THROUGHPUT, TIMESTAMP
+from kpp.whatif import registry
 from tests.measurements import make_measurements, write_measurements
 from tests.predictor.configs import make_config
 
@@ -34,6 +36,13 @@ def table(tmp_path: Path) -> Path:
     rows = make_measurements(("ad", "cart", "frontend"))
     few = (rows[SERVICE] == "ad") & (rows[TIMESTAMP] > rows[TIMESTAMP].min() + 120)
     return write_measurements(rows[~few], tmp_path / "rows.csv")
+
+
+@pytest.fixture(autouse=True)
+def _few_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of the what-if models are enough here; tests/whatif tries all."""
+    few = {name: registry.MODELS[name] for name in ("linear", "hybrid")}
+    monkeypatch.setattr(registry, "MODELS", few)
 
 
 def invoke(table: Path, *options: str) -> Result:
@@ -56,7 +65,9 @@ def test_it_prints_the_table_and_tells_the_rest_on_stderr(table: Path) -> None:
     assert "[1/2] cart: best after" in result.stderr
     assert "[2/2] frontend: best after" in result.stderr
     folders = f"models are in {table.parent / 'models'}, plots in {table.parent / 'plots'}"
-    assert lines[-1] == f"2 of 2 services are trained: {folders}"
+    assert lines[-2] == f"2 of 2 services are trained: {folders}"
+    stored = table.parent / "models" / "whatif.json"
+    assert lines[-1] == f"What-if models are in {stored}: ask for other loads with `kpp predict`"
     assert sorted(path.name for path in (table.parent / "plots").iterdir()) == [
         "cart_predictions.png",
         "frontend_predictions.png",
@@ -73,6 +84,50 @@ def test_json_on_stdout_is_all_that_a_script_needs(table: Path) -> None:
     assert list(result["skipped"]) == ["ad"]
     assert result["models"] == str(table.parent / "models")
     assert any(note.startswith("frontend: ") for note in result["notes"])
+
+
+def test_what_was_trained_can_be_asked_for_other_loads(table: Path) -> None:
+    """Limits and calls go the same way as with `kpp fit`, and the result is the same."""
+    limits, calls = table.parent / "limits.csv", table.parent / "calls.csv"
+    limits.write_text("Service,CPU Limit\ncart,0.5\n", encoding="utf-8")
+    calls.write_text("Caller,Callee,Calls\nfrontend,cart,1\n", encoding="utf-8")
+    options = ["--cpu-limits", str(limits), "--calls", str(calls), "--json"]
+    models, fitted = str(table.parent / "models"), str(table.parent / "fitted")
+
+    trained = json.loads(invoke(table, *options).stdout)
+    fit = CliRunner().invoke(app, ["fit", str(table), "--models", fitted, *options])
+    predicted = CliRunner().invoke(app, ["predict", "--users", "40", "--models", models, "--json"])
+
+    assert trained["what_if"]["origin"]["with_cpu_limits"]
+    assert trained["what_if"]["origin"]["with_calls"]
+    assert trained["what_if"]["file"] == str(Path(models) / "whatif.json")
+    assert trained["what_if"]["models"] == json.loads(fit.stdout)["models"]
+    assert [row[SERVICE] for row in json.loads(predicted.stdout)["predictions"]] == ["ad", "cart", "frontend"]
+
+
+def test_without_a_fit_the_trained_models_stay(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that a network learns from is there, but what a GRU learns from is."""
+    monkeypatch.setattr(registry, "MODELS", {"hybrid": registry.MODELS["hybrid"]})
+    invoke(table)
+    frame = pd.read_csv(table).assign(**{THROUGHPUT: float("nan")})
+    frame.to_csv(table, index=False)
+
+    result = invoke(table, "--json")
+
+    assert result.exit_code == 0
+    told = json.loads(result.stdout)
+    assert len(told["services"]) == 2
+    assert told["what_if"]["file"] is None
+    assert "no model can be fitted: hybrid" in told["what_if"]["reason"]
+    assert result.stderr.splitlines()[-1].endswith("whatif.json of an earlier fit stays as it is")
+
+
+def test_limits_that_cannot_be_used_are_told_before_anything_is_trained(table: Path) -> None:
+    result = run(table.parent, "train", str(table), "--cpu-limits", "none.csv")
+
+    assert result.returncode == 3
+    assert "none.csv: no such file" in result.stderr.splitlines()[-1]
+    assert not (table.parent / "models").exists()
 
 
 def test_the_table_is_printed_again_by_kpp_table(table: Path) -> None:
