@@ -4,7 +4,7 @@ import shlex
 
 from kpp.collector.config import Config
 
-RBAC_MANIFEST = "deploy/rbac.yaml"
+RBAC_MANIFEST, OPTIONAL_RBAC_MANIFEST = "deploy/rbac.yaml", "deploy/rbac-optional.yaml"
 
 
 def kubectl(config: Config, *words: str, namespaced: bool = True) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kpp.collector.config import Config
-from kpp.collector.preflight.commands import RBAC_MANIFEST, kubectl
+from kpp.collector.preflight.commands import OPTIONAL_RBAC_MANIFEST, RBAC_MANIFEST, kubectl
 from kpp.collector.preflight.findings import Finding, Outcome
 
 CHECK = "permissions"
@@ -60,12 +60,16 @@ def judge_permissions(granted: Mapping[Permission, bool], config: Config) -> Ite
             CHECK,
             outcome,
             f"may not {permission}, {permission.purpose}",
-            f"have an administrator grant what {RBAC_MANIFEST} lists; it is done when this says yes:",
+            f"have an administrator grant what {_manifest(permission)} lists; it is done when this says yes:",
             _question(permission, config),
         )
     count = sum(granted.values())
     if count:
         yield Finding(CHECK, Outcome.PASS, f"{count} of {len(granted)} granted")
+
+
+def _manifest(permission: Permission) -> str:
+    return OPTIONAL_RBAC_MANIFEST if permission.is_optional else RBAC_MANIFEST
 
 
 def _question(permission: Permission, config: Config) -> str:

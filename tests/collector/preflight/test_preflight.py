@@ -61,7 +61,7 @@ def test_a_permission_that_is_denied_is_named_with_its_mend(world: World, needed
     outcome = Outcome.WARN if needed.is_optional else Outcome.FAIL
     finding = the_only(report, outcome, lambda each: each.check == "permissions")
     assert finding.text.startswith(f"may not {needed}, to ")
-    assert "deploy/rbac.yaml" in finding.mend
+    assert f"deploy/rbac{'-optional' * needed.is_optional}.yaml" in finding.mend
     answer = Kubectl(world.folder / "kubeconfig", world.folder).run(*finding.command.split()[1:])
     assert answer.stdout.strip() == "no"
     assert bool(report.failed) is not needed.is_optional
