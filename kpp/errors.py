@@ -5,7 +5,8 @@
     ├── InputError              3  bad input data
     ├── ClusterError            4  the cluster or Prometheus could not be reached, or refused
     │   ├── KubernetesError
-    │   │   └── RolloutError       a roll-out did not finish
+    │   │   ├── RolloutError       a roll-out did not finish
+    │   │   └── LeaseLostError     another campaign has taken the namespace over
     │   └── PrometheusError
     ├── ShortfallError          5  a result fell short of what was asked
     └── Interrupted           130  Ctrl-C or SIGTERM
@@ -55,6 +56,10 @@ class KubernetesError(ClusterError):
 
 class RolloutError(KubernetesError):
     """A roll-out did not finish in time, or failed."""
+
+
+class LeaseLostError(KubernetesError):
+    """Another campaign has taken the namespace over: nothing more may be changed there, or put back."""
 
 
 class PrometheusError(ClusterError):

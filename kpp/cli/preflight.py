@@ -11,8 +11,9 @@ from rich.console import Console
 from kpp.clock import Clock
 from kpp.collector.config import Config
 from kpp.collector.kubernetes_client import KubernetesClient
+from kpp.collector.plan import Plan
 from kpp.collector.preflight.findings import Finding, Outcome, Report
-from kpp.collector.preflight.preflight import run_preflight, unreachable_cluster
+from kpp.collector.preflight.preflight import Subject, run_preflight
 from kpp.collector.prometheus_client import PrometheusClient
 from kpp.errors import ClusterError, ShortfallError
 
@@ -22,14 +23,14 @@ _STYLES = {Outcome.PASS: "green", Outcome.WARN: "yellow", Outcome.FAIL: "bold re
 SKIP = "--skip-checks"
 
 
-def show_checks(config: Config, clock: Clock, *, as_json: bool) -> None:
+def show_checks(config: Config, plan: Plan, clock: Clock, *, as_json: bool) -> None:
     """Run all checks and print them.
 
     Raises:
         ClusterError: neither the cluster nor Prometheus could be reached.
         ShortfallError: something failed.
     """
-    report = _check(config, clock)
+    report = _check(config, plan, clock)
     if as_json:
         typer.echo(json.dumps(as_data(report), indent=2))
     else:
@@ -40,16 +41,14 @@ def show_checks(config: Config, clock: Clock, *, as_json: bool) -> None:
     _refuse(report, "run `kpp collect --check` again when they are mended")
 
 
-def require_ready(
-    config: Config, cluster: KubernetesClient, prometheus: PrometheusClient, clock: Clock, console: Console
-) -> None:
+def require_ready(subject: Subject, console: Console) -> None:
     """Run all checks before a campaign; show what is not as it should be.
 
     Raises:
         ClusterError: the cluster or Prometheus could not be reached.
         ShortfallError: something failed, so the campaign is not started.
     """
-    report = run_preflight(config, cluster.api, prometheus, clock)
+    report = run_preflight(subject)
     if report.unreachable:
         raise report.unreachable[0]
     print_findings([*report.failed, *report.warned], console)
@@ -76,13 +75,13 @@ def as_data(report: Report) -> dict[str, object]:
     }
 
 
-def _check(config: Config, clock: Clock) -> Report:
+def _check(config: Config, plan: Plan, clock: Clock) -> Report:
     with PrometheusClient(config, clock) as prometheus:
         try:
             with KubernetesClient(config, clock) as cluster:
-                return run_preflight(config, cluster.api, prometheus, clock)
+                return run_preflight(Subject(config, plan, cluster.api, prometheus, clock))
         except ClusterError as error:  # no credentials, so no client: every other error is in the report
-            return unreachable_cluster(error, config, prometheus, clock)
+            return run_preflight(Subject(config, plan, error, prometheus, clock))
 
 
 def _wrap(text: str, width: int) -> list[str]:

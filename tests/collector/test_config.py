@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpp.collector.config import Config, parse_user_counts, read_config, setting_names, variable_of
+from kpp.collector.config import Config, read_config, setting_names, variable_of
+from kpp.collector.setting_types import parse_user_counts
 from kpp.errors import ConfigError
 
 
@@ -34,6 +35,10 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
         "excluded_services": ("redis-cart, cache", ("redis-cart", "cache")),
         "entry_service": ("web", "web"),
         "user_counts": ("10:50:20", (10, 30, 50)),
+        "campaign": ("plan.yaml", Path("plan.yaml")),
+        "load_container": ("k6", "k6"),
+        "load_variables": ("K6_VUS={users}", "K6_VUS={users}"),
+        "users_per_replica": ("5", 5),
         "spawn_rate": ("2", 2),
         "rate_window_seconds": ("120", 120),
         "warmup_seconds": ("150", 150.0),

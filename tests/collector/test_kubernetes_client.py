@@ -163,7 +163,7 @@ def test_the_cluster_is_left_as_it_was_found(
     read_main(fake)["env"] = env
     fake.deployments[NAME]["spec"]["replicas"] = replicas
     before = fake.cluster.specs()
-    state = client.read_load()
+    state = client.read_state()
 
     client.stop_load()
     client.set_load(50, 5)
@@ -172,7 +172,7 @@ def test_the_cluster_is_left_as_it_was_found(
     assert driven["USERS"] == {"name": "USERS", "value": "50"}
     assert driven["RATE"] == {"name": "RATE", "value": "5"}
     patches = len(fake.patches)
-    client.restore_load(state)
+    client.restore(state)
 
     assert len(fake.patches) == patches + 1
     assert fake.cluster.specs() == before
@@ -186,29 +186,29 @@ STEPS = st.lists(st.sampled_from(["stop", "set", "start", "fail", "restore"]), m
 def test_whatever_was_done_before_restoring_brings_the_cluster_back(steps: list[str]) -> None:
     with FakeKubernetes() as fake, KubernetesClient(Config(), ManualClock(), fake.api_client()) as client:
         before = fake.cluster.specs()
-        state = client.read_load()
-        actions: dict[str, Callable[[], None]] = {
+        state = client.read_state()
+        actions: dict[str, Callable[[], object]] = {
             "stop": client.stop_load,
             "set": lambda: client.set_load(99, 9),
             "start": client.start_load,
             "fail": lambda: fake.fail_next(Fault(503)),
-            "restore": lambda: client.restore_load(state),
+            "restore": lambda: client.restore(state),
         }
         for step in steps:
             actions[step]()
 
-        client.restore_load(state)
+        client.restore(state)
 
         assert fake.cluster.specs() == before
 
 
 def fail_to_restore(client: KubernetesClient, fake: FakeKubernetes, fault: Fault) -> KubernetesError:
-    state = client.read_load()
+    state = client.read_state()
     client.stop_load()
     client.set_load(50, 5)
     fake.fail_next(fault, method="PATCH")
     with pytest.raises(KubernetesError) as caught:
-        client.restore_load(state)
+        client.restore(state)
     return caught.value
 
 
@@ -220,7 +220,9 @@ def test_a_restore_that_is_refused_says_what_to_run(fake: FakeKubernetes, client
         "Deployment loadgenerator in namespace default: could not be put back as it was found: "
     )
     assert "(HTTP 403: no longer)" in text
-    assert "run by hand: kubectl patch deployment loadgenerator --namespace default --type strategic" in text
+    assert (
+        "or run by hand: kubectl patch deployment loadgenerator --namespace default --type strategic" in text
+    )
     assert "\n" not in text
 
 
@@ -248,14 +250,14 @@ def test_what_it_says_to_run_does_restore(
 def test_a_restore_that_something_undoes_is_noticed(
     fake: FakeKubernetes, client: KubernetesClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state = client.read_load()
+    state = client.read_state()
     client.set_load(50, 5)
     monkeypatch.setattr(fake.cluster, "patch_deployment", lambda name, patch: fake.deployments[name])
 
     with pytest.raises(
         KubernetesError, match=r"it has replicas 1, USERS=50, RATE=5 .*instead of .*USERS=10.*run by"
     ):
-        client.restore_load(state)
+        client.restore(state)
 
 
 def test_the_command_names_the_context_that_was_asked_for(fake: FakeKubernetes, clock: ManualClock) -> None:

@@ -1,5 +1,8 @@
+import pytest
+
 from kpp.collector.config import Config
-from kpp.collector.plan import plan_campaign
+from kpp.collector.plan import Level, plan_campaign
+from kpp.errors import ConfigError
 
 
 def test_the_plan_counts_every_phase() -> None:
@@ -20,3 +23,10 @@ def test_the_plan_counts_every_phase() -> None:
     assert first.measured_seconds == 10 * 60 + 30  # ten whole intervals fit into 610 s
     assert (first.cooldown_seconds, second.cooldown_seconds) == (180.0, 0.0)
     assert plan_campaign(config).total_seconds == 61 + 630 + 180 + 62.5 + 630
+
+
+def test_replicas_that_are_the_load_have_to_make_the_users() -> None:
+    config = Config(user_counts=(20, 30, 45), users_per_replica=20)
+    with pytest.raises(ConfigError, match="replicas of 20 users each cannot make 30, 45 users"):
+        plan_campaign(config)
+    assert len(plan_campaign(config, [Level(20), Level(40)]).experiments) == 2

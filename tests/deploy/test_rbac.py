@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from kpp.collector.config import Config
+from kpp.collector.preflight.commands import RBAC_MANIFEST
 from kpp.collector.preflight.permissions import needed_permissions
 from kpp.simulator.kubernetes.api.access import AccessControl, Attributes, Rule, read_rules
 from tests.collector.preflight.checked_worlds import check
@@ -13,7 +14,7 @@ from tests.deploy.manifests import read
 from tests.end_to_end.campaigns import serve_world
 from tests.simulator.simulations import simulate, three_tier
 
-LEAST = [rule for rule in read_rules(read("rbac.yaml")) if rule.resources != ("leases",)]
+LEAST = read_rules(read("rbac.yaml"))
 OPTIONAL = read_rules(each for each in read("rbac-optional.yaml") if each["metadata"]["name"] == "kpp-nodes")
 
 
@@ -58,7 +59,7 @@ def test_the_checks_ask_for_what_the_role_grants() -> None:
         resource, _, subresource = permission.resource.partition("/")
         place = permission.namespace, permission.name
         wanted = Attributes(permission.verb, permission.group, resource, subresource, *place)
-        assert control.allows(wanted) is not permission.is_optional, permission
+        assert control.allows(wanted) is (permission.manifest == RBAC_MANIFEST), permission
     checked = {(each.verb, each.group, each.resource, each.name) for each in needed_permissions(Config())}
     assert checked == set(single_grants([*LEAST, *OPTIONAL]))
 

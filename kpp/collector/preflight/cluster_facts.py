@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from kpp.clock import Clock
 from kpp.collector.kubernetes_api import KubernetesApi, KubernetesObject
-from kpp.collector.kubernetes_errors import is_not_found
+from kpp.collector.kubernetes_errors import status_of
 from kpp.collector.preflight.clocks import Skew, measure_skew
 from kpp.collector.preflight.permissions import Permission
 from kpp.collector.services import Service, find_pods
@@ -21,7 +21,7 @@ def greet(api: KubernetesApi, clock: Clock) -> tuple[str, Skew | None]:
         KubernetesError: it cannot be reached.
     """
     asked_at = clock.now()
-    version, told = api.read_version()
+    version, told = api.greet()
     answered_at = clock.now()
     skew = None if told is None else measure_skew(asked_at, answered_at, told, _DATE_RESOLUTION_SECONDS)
     return version, skew
@@ -57,7 +57,7 @@ def find_deployment(api: KubernetesApi, name: str) -> KubernetesObject | None:
     try:
         return api.read_deployment(name)
     except KubernetesError as error:
-        if is_not_found(error):
+        if status_of(error) == 404:
             return None
         raise
 

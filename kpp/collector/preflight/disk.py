@@ -23,9 +23,9 @@ class Disk:
     is_writable: bool
 
 
-def needed_bytes(config: Config, service_count: int) -> int:
+def needed_bytes(config: Config, experiment_count: int, service_count: int) -> int:
     """What all rows of a campaign take at most."""
-    return ROW_BYTES * service_count * config.samples_per_experiment * len(config.user_counts)
+    return ROW_BYTES * service_count * config.samples_per_experiment * experiment_count
 
 
 def judge_disk(disk: Disk, needed: int, config: Config) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from kpp.collector.config import Config
 from kpp.collector.kubernetes_api import KubernetesObject
-from kpp.collector.load_generator import find_load
+from kpp.collector.load_generator import find_load, profile_of
 from kpp.collector.preflight.commands import kubectl
 from kpp.collector.preflight.findings import Finding, Outcome
 from kpp.errors import KubernetesError
@@ -29,7 +29,7 @@ def judge_load_generator(deployment: KubernetesObject | None, config: Config) ->
         )
         return
     try:
-        state = find_load(deployment)
+        state = find_load(deployment, profile_of(config))
     except KubernetesError as error:
         yield Finding(CHECK, Outcome.FAIL, error.what, error.mend)
         return

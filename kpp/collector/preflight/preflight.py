@@ -3,15 +3,17 @@
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from kpp.clock import Clock
 from kpp.collector.config import Config
 from kpp.collector.kubernetes_api import KubernetesApi
+from kpp.collector.plan import Plan
 from kpp.collector.preflight import cluster_facts, prometheus_facts
 from kpp.collector.preflight.clocks import Skew, judge_clocks
 from kpp.collector.preflight.disk import Disk, judge_disk, needed_bytes
-from kpp.collector.preflight.findings import Finding, Outcome, Report
+from kpp.collector.preflight.findings import Finding, Outcome, Report, name_some
 from kpp.collector.preflight.load import is_running, judge_load_generator
 from kpp.collector.preflight.metrics import judge_metrics
 from kpp.collector.preflight.permissions import judge_permissions, needed_permissions
@@ -27,34 +29,30 @@ from kpp.errors import ClusterError
 KUBERNETES, PROMETHEUS = "Kubernetes", "Prometheus"
 
 
-def run_preflight(
-    config: Config, kubernetes: KubernetesApi, prometheus: PrometheusClient, clock: Clock
-) -> Report:
-    """Check all that a campaign with this configuration needs."""
-    return _Preflight(config, kubernetes, prometheus, clock).run()
+@dataclass(frozen=True)
+class Subject:
+    """What is checked: a campaign, and what it is run against."""
+
+    config: Config
+    plan: Plan
+    kubernetes: KubernetesApi | ClusterError  # an error: there are not even credentials
+    prometheus: PrometheusClient
+    clock: Clock
 
 
-def unreachable_cluster(
-    error: ClusterError, config: Config, prometheus: PrometheusClient, clock: Clock
-) -> Report:
-    """The report where there are not even credentials: what can be told without the cluster."""
-    return _Preflight(config, error, prometheus, clock).run()
+def run_preflight(subject: Subject) -> Report:
+    """Check all that a campaign needs."""
+    return _Preflight(subject).run()
 
 
 class _Preflight:
     """What the checks have learned so far, and the findings."""
 
-    def __init__(
-        self,
-        config: Config,
-        kubernetes: KubernetesApi | ClusterError,
-        prometheus: PrometheusClient,
-        clock: Clock,
-    ) -> None:
-        self._config = config
-        self._given = kubernetes
-        self._prometheus = prometheus
-        self._clock = clock
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._config = subject.config
+        self._prometheus = subject.prometheus
+        self._clock = subject.clock
         self._findings: list[Finding] = []
         self._skews: dict[str, Skew] = {}
         self._unreachable: list[ClusterError] = []
@@ -63,16 +61,16 @@ class _Preflight:
 
     def run(self) -> Report:
         if self._reach(KUBERNETES, self._greet_kubernetes):
+            self._check("services", self._find_services)
             self._check("permissions", self._check_permissions)
             self._check("load generator", self._check_load_generator)
-            self._check("services", self._find_services)
             self._check("sidecars", self._check_sidecars)
         if self._reach(PROMETHEUS, self._greet_prometheus):
             self._check("metrics", self._check_metrics)
         self._findings += judge_clocks(self._skews, self._config)
         self._findings += judge_disk(
             _look_at_disk(self._config.output_directory),
-            needed_bytes(self._config, len(self._expected.services)),
+            needed_bytes(self._config, len(self._subject.plan.experiments), len(self._expected.services)),
             self._config,
         )
         return Report(tuple(self._findings), tuple(self._unreachable))
@@ -94,9 +92,9 @@ class _Preflight:
 
     @property
     def _kubernetes(self) -> KubernetesApi:
-        if isinstance(self._given, ClusterError):
-            raise self._given
-        return self._given
+        if isinstance(self._subject.kubernetes, ClusterError):
+            raise self._subject.kubernetes
+        return self._subject.kubernetes
 
     def _greet_kubernetes(self) -> str:
         version, skew = cluster_facts.greet(self._kubernetes, self._clock)
@@ -109,8 +107,10 @@ class _Preflight:
         return f"{self._prometheus.api.url} answers"
 
     def _check_permissions(self) -> Iterator[Finding]:
-        granted = cluster_facts.ask_permissions(self._kubernetes, needed_permissions(self._config))
-        return judge_permissions(granted, self._config)
+        deployments = {each.name: each.deployment for each in self._expected.services}
+        scaled = [deployments.get(name, name) for name in self._subject.plan.scaled_services]
+        needed = needed_permissions(self._config, scaled)
+        return judge_permissions(cluster_facts.ask_permissions(self._kubernetes, needed), self._config)
 
     def _check_load_generator(self) -> Iterator[Finding]:
         deployment = cluster_facts.find_deployment(self._kubernetes, self._config.load_generator)
@@ -128,6 +128,9 @@ class _Preflight:
         names = frozenset(each.name for each in discovery.services if each.deployment in limited)
         self._expected = Expected(discovery.services, {}, names)
         yield Finding("services", Outcome.PASS, _describe(discovery.services))
+        if strangers := {*self._subject.plan.scaled_services} - self._expected.all_services:
+            text = f"the campaign scales {name_some(strangers)}, which is no service here"
+            yield Finding("services", Outcome.FAIL, text, "name services as above in the campaign file")
         for warning in discovery.warnings:
             yield Finding(
                 "services", Outcome.WARN, warning, "label them with KPP_LABEL_KEY, or leave them out"

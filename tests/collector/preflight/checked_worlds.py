@@ -1,6 +1,6 @@
 """Simulated clusters that are checked over HTTP, by the very clients that a campaign has."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kubernetes.config import new_client_from_config
@@ -8,8 +8,9 @@ from kubernetes.config import new_client_from_config
 from kpp.clock import Clock
 from kpp.collector.config import Config
 from kpp.collector.kubernetes_client import KubernetesClient
+from kpp.collector.plan import Level, plan_campaign
 from kpp.collector.preflight.findings import Finding, Outcome, Report
-from kpp.collector.preflight.preflight import run_preflight
+from kpp.collector.preflight.preflight import Subject, run_preflight
 from kpp.collector.prometheus_client import PrometheusClient
 from kpp.simulator.kubernetes.api.access import Rule
 from kpp.simulator.serving import KUBECONFIG
@@ -42,7 +43,12 @@ def config_of(world: World, **settings: object) -> Config:
     return Config(**{**found, **settings})  # type: ignore[arg-type]
 
 
-def check(world: World, clock: Clock | None = None, **settings: object) -> Report:
+def check(
+    world: World,
+    clock: Clock | None = None,
+    levels: Sequence[Level] | None = None,
+    **settings: object,
+) -> Report:
     """Run all checks, on the cluster's own clock unless another is given."""
     config, clock = config_of(world, **settings), clock or world.pace
     api_client = new_client_from_config(config_file=str(world.folder / KUBECONFIG))
@@ -50,7 +56,7 @@ def check(world: World, clock: Clock | None = None, **settings: object) -> Repor
         KubernetesClient(config, clock, api_client) as cluster,
         PrometheusClient(config, clock) as prometheus,
     ):
-        return run_preflight(config, cluster.api, prometheus, clock)
+        return run_preflight(Subject(config, plan_campaign(config, levels), cluster.api, prometheus, clock))
 
 
 def the_only(report: Report, outcome: Outcome, when: Callable[[Finding], bool] = lambda _: True) -> Finding:

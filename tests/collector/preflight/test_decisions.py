@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[3]
 )
 def test_the_rows_need_room_and_more_is_better(free: float, outcome: Outcome) -> None:
     config = Config(user_counts=(10, 20), measured_seconds=600)
-    needed = needed_bytes(config, service_count=12)
+    needed = needed_bytes(config, experiment_count=2, service_count=12)
     assert needed == 2 * 10 * 12 * ROW_BYTES
     (finding,) = judge_disk(Disk(Path("/data"), int(free * needed), is_writable=True), needed, config)
     assert finding.outcome is outcome

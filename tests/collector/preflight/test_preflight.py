@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 
 from kpp.collector.config import Config
+from kpp.collector.plan import Level
 from kpp.collector.preflight.findings import Outcome
 from kpp.collector.preflight.permissions import Permission, needed_permissions
+from kpp.simulator.kubernetes.api.access import read_rules
 from kpp.simulator.kubernetes.objects.resources import NAMESPACES, Json
 from kpp.simulator.metrics.pod_cgroups import Runtime
 from tests.collector.preflight.checked_worlds import OtherClock, check, everything_but, the_only
+from tests.deploy.manifests import read
 from tests.end_to_end.campaigns import World, serve_world
 from tests.simulator.kubernetes.kubectl import Kubectl
 from tests.simulator.simulations import patch_deployment, run_for, simulate, three_tier
@@ -61,10 +64,27 @@ def test_a_permission_that_is_denied_is_named_with_its_mend(world: World, needed
     outcome = Outcome.WARN if needed.is_optional else Outcome.FAIL
     finding = the_only(report, outcome, lambda each: each.check == "permissions")
     assert finding.text.startswith(f"may not {needed}, to ")
-    assert f"deploy/rbac{'-optional' * needed.is_optional}.yaml" in finding.mend
+    assert needed.manifest in finding.mend
     answer = Kubectl(world.folder / "kubeconfig", world.folder).run(*finding.command.split()[1:])
     assert answer.stdout.strip() == "no"
     assert bool(report.failed) is not needed.is_optional
+
+
+def test_a_campaign_that_scales_services_needs_more(world: World) -> None:
+    levels = [Level(10, {"api": 3})]
+    world.served.access.grant_only(read_rules(read("rbac.yaml")))
+    found = [each for each in check(world, None, levels).failed if each.check == "permissions"]
+    assert [each.text for each in found] == [
+        f"may not {verb} deployments/api in namespace default, to scale it" for verb in ("get", "patch")
+    ]
+    assert all("deploy/rbac-optional.yaml" in each.mend for each in found)
+    world.served.access.grant_only(read_rules([*read("rbac.yaml"), *read("rbac-optional.yaml")]))
+    assert not check(world, None, levels).warned
+
+
+def test_a_campaign_that_scales_what_is_no_service(untouched: World) -> None:
+    finding = the_only(check(untouched, None, [Level(10, {"nobody": 3})]), Outcome.FAIL)
+    assert finding.text == "the campaign scales nobody, which is no service here"
 
 
 def test_there_is_no_such_load_generator(untouched: World) -> None:
@@ -187,7 +207,7 @@ def test_the_rate_windows_have_to_hold_four_scrapes(
             words = finding.command.removeprefix("kpp collect").split()
             options = (word.strip("-").replace("-", "_") for word in words[::2])
             settings |= dict(zip(options, map(int, words[1::2]), strict=True))
-        mended = check(world, None, **settings)
+        mended = check(world, None, None, **settings)
     assert not mended.failed
     assert not mended.warned
 
