@@ -14,6 +14,8 @@
 The number is the exit code of the command line. Each error is one line: where, what, and how to mend it.
 """
 
+from typing import Any
+
 
 class KppError(Exception):
     """What went wrong, where, and how to mend it, as one line.
@@ -30,6 +32,14 @@ class KppError(Exception):
         self.mend = mend
         place = f"{where}: " if where else ""
         super().__init__(f"{place}{what}; {mend}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """So that one that was raised in another process is the same here."""
+        return _raised_elsewhere, (type(self), self.what, self.mend, self.where)
+
+
+def _raised_elsewhere(kind: type[KppError], what: str, mend: str, where: str | None) -> KppError:
+    return kind(what, mend=mend, where=where)
 
 
 class ConfigError(KppError):

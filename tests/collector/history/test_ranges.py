@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from kpp.clock import ManualClock
+from kpp.collector.history import ranges
 from kpp.collector.history.instants import Grid
-from kpp.collector.history.ranges import CHUNK_POINTS, MOST_CELLS, Answered, Question, ask_all, count_chunks
+from kpp.collector.history.ranges import CHUNK_POINTS, Answered, Question, ask_all, count_chunks
 from kpp.collector.prometheus_answer import Series
 from kpp.collector.prometheus_api import PrometheusApi, QueryError
 from kpp.errors import PrometheusError
@@ -169,8 +170,9 @@ def test_the_same_labels_in_all_but_one_are_taken_together() -> None:
     np.testing.assert_equal(answered.by("pod")["",], [np.nan, np.nan, np.nan])
 
 
-def test_more_series_than_memory_is_meant_for_are_refused() -> None:
-    answered = Answered(Grid(0.0, 60, MOST_CELLS // 3))
+def test_more_series_than_memory_is_meant_for_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranges, "MOST_CELLS", 100)
+    answered = Answered(Grid(0.0, 60, 30))
     with pytest.raises(PrometheusError, match="a query gives more than 4 series; import a shorter range"):
         answered.add(Series({"pod": str(number)}, []) for number in range(5))
     assert len(answered.series) == 4
