@@ -63,7 +63,6 @@ def measure_even_counters(seconds: float, seed: int) -> Errors:
 
 def measure_boutique(users: int, seconds: float, seed: int) -> dict[int, float]:
     """The mean error of the collector's query over all containers of the boutique together, by window."""
-    by_container = read_profile(DEFAULT_PROFILE).queries[Signal.CPU_BY_CONTAINER]
     application = with_users(read_application("online_boutique"), users)
     simulation = Simulation(application, 1e6, SimulationSettings(seed=seed))
     simulation.advance_to(simulation.now + SETTLING_SECONDS)
@@ -75,7 +74,7 @@ def measure_boutique(users: int, seconds: float, seed: int) -> dict[int, float]:
         cpu_seconds.append(true_cpu_seconds(simulation))
         at = simulation.now - LAG_SECONDS - random.uniform(0, SCRAPE_SECONDS)  # at any phase of the scrapes
         for window, values in shown.items():
-            values.append(float(ask(simulation.samples, by_container, at, window).sum()))
+            values.append(sum(ask_by_service(simulation, at, window).values()))
     true_cores = (cpu_seconds[-1] - cpu_seconds[0]) / (60 * (len(cpu_seconds) - 1))
     return {window: float(np.mean(values)) / true_cores - 1 for window, values in shown.items()}
 
@@ -97,6 +96,16 @@ def ask(store: SampleStore, query: Query, at: float, window_seconds: int) -> NDA
     """The values of an instant query."""
     answer = query_instant(store, query.text("default", window_seconds), round(1000 * at))
     return np.array([float(each["value"][1]) for each in answer["result"]])
+
+
+def ask_by_service(simulation: Simulation, at: float, window_seconds: int) -> dict[str, float]:
+    """Cores of each service, application and sidecars together, as the collector's query shows them."""
+    text = read_profile(DEFAULT_PROFILE).queries[Signal.CPU_BY_CONTAINER].text("default", window_seconds)
+    cores: dict[str, float] = {}
+    for each in query_instant(simulation.samples, text, round(1000 * at))["result"]:
+        service = each["metric"]["pod"].rsplit("-", 2)[0]  # without the names of ReplicaSet and pod
+        cores[service] = cores.get(service, 0.0) + float(each["value"][1])
+    return cores
 
 
 def format_table(even: Errors, boutique: dict[int, float]) -> str:

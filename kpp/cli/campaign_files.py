@@ -1,13 +1,16 @@
 """From the files that a command names to a campaign for the what-if models."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import typer
 
 if TYPE_CHECKING:
     from kpp.whatif.model import Campaign
 
 RESULTS, CALLS = "performance_results_", "performance_calls_"
+MOST_NAMES = 12  # in a note: a list of all services of a large application is read by nobody
 
 
 def read_campaign(
@@ -39,3 +42,22 @@ def find_calls(tables: Sequence[Path]) -> list[Path]:
     """The calls that `kpp collect` wrote beside its tables, under the same stem."""
     beside = [table.with_name(table.name.replace(RESULTS, CALLS, 1)) for table in tables]
     return [path for path, table in zip(beside, tables, strict=True) if path != table and path.is_file()]
+
+
+def show_notes(notes: Iterable[str]) -> None:
+    """Print each note once, on stderr, with long lists of services cut."""
+    for note in dict.fromkeys(notes):
+        typer.echo(shorten_names(note), err=True)
+
+
+def shorten_names(note: str) -> str:
+    """Cut the list of names before a note's colon.
+
+    >>> shorten_names(", ".join(f"s{number}" for number in range(1000)) + ": no CPU limit is known")
+    's0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11 and 988 more: no CPU limit is known'
+    """
+    names, colon, text = note.partition(": ")
+    listed = names.split(", ")
+    if not colon or len(listed) <= MOST_NAMES or any(" " in name for name in listed):
+        return note
+    return f"{', '.join(listed[:MOST_NAMES])} and {len(listed) - MOST_NAMES} more: {text}"

@@ -2,19 +2,25 @@
 
 import json
 import math
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
 
-from kpp.cli.campaign_files import read_campaign
+from kpp.cli.campaign_files import read_campaign, show_notes
 from kpp.errors import ShortfallError
 
 if TYPE_CHECKING:
     from kpp.queueing.estimates import Estimates
     from kpp.queueing.findings import Finding
     from kpp.queueing.robust import Estimate
+
+ORDER = ("fault", "doubt", "untold", "ok")
+MOST_SERVICES = 30  # on screen
+MOST_COLUMNS = 120  # longer lines are hard to read
 
 
 def check(
@@ -47,14 +53,14 @@ def check(
     from kpp.queueing.quality import check_quality
 
     campaign, notes = read_campaign(files, calls, cpu_limits)
-    for note in notes:
-        typer.echo(note, err=True)
+    show_notes(notes)
     found = estimate(campaign.measurements, campaign.calls, campaign.cpu_limits)
     findings = check_quality(found, think_time)
     if as_json:
-        typer.echo(json.dumps(as_data(found, findings), indent=2))
+        typer.echo(json.dumps(as_data(found, findings), indent=2, allow_nan=False))
     else:
-        for line in (*render_estimates(found), "", *render_findings(findings)):
+        width = min(Console().width, MOST_COLUMNS)
+        for line in (*render_estimates(found, width), "", *render_findings(findings, width)):
             typer.echo(line)
     faults = [finding for finding in findings if finding.grade is Grade.FAULT]
     if faults:
@@ -63,37 +69,64 @@ def check(
         raise ShortfallError(what, mend="collect again, or mend the tables before you train on them")
 
 
-def render_estimates(found: "Estimates") -> Iterator[str]:
-    """The application as estimated, within 100 columns."""
+def render_estimates(found: "Estimates", width: int) -> Iterator[str]:
+    """The application as estimated; a table of at most 80 columns, texts within `width`."""
     levels = found.levels
     entry = levels.services[found.parameters.entry]
     bottleneck, bound = found.bottleneck()
-    yield f"Entry service: {entry} ({found.entry_reason})"
+    yield from _wrap(f"Entry service: {entry} ({found.entry_reason})", width)
     yield f"Think time: {_tell(found.think_time)} s per request"
     if math.isfinite(bound):
         who = levels.services[bottleneck]
-        yield f"Bottleneck: {who}, from {found.knee():.0f} users on; at most {bound:.3g} req/s at {entry}"
+        yield from _wrap(
+            f"Bottleneck: {who}, from {found.knee():.0f} users on; at most {bound:.3g} req/s at {entry}",
+            width,
+        )
     else:
         yield "Bottleneck: not known, as no CPU limit is"
     yield ""
-    yield "For one replica: CPU limit in cores, and the req/s that saturate it. CPU demand of one request."
-    head = f"{'service':<24}{'visits':>16}{'demand ms':>16}{'background mc':>16}{'limit':>7}"
-    yield f"{head}{'req/s':>9}  limit is"
-    for row in _rows(found):
+    yield f"{'':<22}{'visits per':>16}{'CPU demand':>13}{'background':>13}{'limit':>6}{'saturates':>10}"
+    yield f"{'service':<22}{'request':>16}{'ms':>13}{'millicores':>13}{'cores':>6}{'at req/s':>10}"
+    rows = list(_rows(found))
+    for row in rows[:MOST_SERVICES]:
         limit = "" if row["cpu_limit_cores"] is None else f"{row['cpu_limit_cores']:.2g}"
         rate = "" if row["replica_saturation_rps"] is None else f"{row['replica_saturation_rps']:.3g}"
-        parts = [_tell_pair(row["visit_ratio"], 1), _tell_pair(row["demand_seconds"], 1e3)]
-        parts.append(_tell_pair(row["background_cores"], 1e3))
-        cells = f"{parts[0]:>16}{parts[1]:>16}{parts[2]:>16}{limit:>7}{rate:>9}"
-        yield f"{row['service'][:23]:<24}{cells}  {row['limit_source']}"
+        demand, background = (_tell_pair(row[name], 1e3) for name in ("demand_seconds", "background_cores"))
+        cells = f"{_tell_pair(row['visit_ratio'], 1):>16}{demand:>13}{background:>13}{limit:>6}{rate:>10}"
+        yield f"{row['service'][:21]:<22}{cells}"
+    if len(rows) > MOST_SERVICES:
+        yield f"… and {len(rows) - MOST_SERVICES} services more: --json has all"
+    yield "Background, limit and saturation are those of one replica."
+    for source in dict.fromkeys(row["limit_source"] for row in rows):
+        services = [row["service"] for row in rows if row["limit_source"] == source]
+        yield from _wrap(f"CPU limit {source}: {_name(services, len(rows))}", width)
 
 
-def render_findings(findings: Sequence["Finding"]) -> Iterator[str]:
-    """A line for each finding, faults first."""
-    order = ["fault", "doubt", "untold", "ok"]
-    for finding in sorted(findings, key=lambda each: order.index(each.grade.value)):
-        factor = "" if math.isnan(finding.factor.value) else f"{finding.factor.value:.2f}"
-        yield f"{finding.grade.value:<7}{finding.check:<25}{finding.subject:<24}{factor:>6}  {finding.text}"
+def render_findings(findings: Sequence["Finding"], width: int) -> Iterator[str]:
+    """Faults first, each with its factor and text; those of a check that came out well together."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in sorted(findings, key=lambda each: ORDER.index(each.grade.value)):
+        groups.setdefault((finding.grade.value, finding.check), []).append(finding)
+    for (grade, check_name), group in groups.items():
+        if grade == "ok" and len(group) > 1:
+            yield from _wrap(f"{grade:<8}{check_name}: {len(group)} times", width)
+            continue
+        for finding in group[:MOST_SERVICES]:
+            factor = "" if math.isnan(finding.factor.value) else f", factor {finding.factor.value:.2f}"
+            yield from _wrap(f"{grade:<8}{check_name}, {finding.subject}{factor}: {finding.text}", width)
+        if len(group) > MOST_SERVICES:
+            yield f"{'':<8}… and {len(group) - MOST_SERVICES} more: --json has all"
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, subsequent_indent=" " * 8, break_on_hyphens=False)
+
+
+def _name(services: Sequence[str], of: int) -> str:
+    if len(services) == of:
+        return "all services" if of > 1 else services[0]
+    more = f" and {len(services) - MOST_SERVICES} more" if len(services) > MOST_SERVICES else ""
+    return ", ".join(services[:MOST_SERVICES]) + more
 
 
 def as_data(found: "Estimates", findings: Sequence["Finding"]) -> dict[str, Any]:

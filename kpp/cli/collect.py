@@ -4,12 +4,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kpp.cli.cluster_clock import find_clock
-from kpp.collector.config import Config, read_config, setting_names, variable_of
+from kpp.cli.options import setting
+from kpp.collector.config import Config, read_config, setting_names
 from kpp.collector.profiles.reading import read_profile
 from kpp.errors import ConfigError
 
@@ -17,19 +18,6 @@ if TYPE_CHECKING:
     from kpp.collector.plan import Level
 
 CLUSTER, LOAD, SAMPLING, OUTPUT = "Cluster", "Load", "Phases and sampling", "Output"
-
-
-def _setting(field: str, panel: str, text: str, metavar: str | None = None) -> Any:
-    """An option for a field of `Config`, which checks its value; the environment may hold it too."""
-    default = getattr(Config(), field)
-    shown = ",".join(map(str, default)) if isinstance(default, tuple) else f"{default}".removesuffix(".0")
-    return typer.Option(
-        help=text,
-        envvar=variable_of(field),
-        show_default=False if default is None else shown,
-        rich_help_panel=panel,
-        metavar=metavar or "TEXT",
-    )
 
 
 def collect(  # noqa: PLR0913 - each parameter is an option
@@ -43,43 +31,43 @@ def collect(  # noqa: PLR0913 - each parameter is an option
     ] = None,
     *,
     prometheus_url: Annotated[
-        str | None, _setting("prometheus_url", CLUSTER, "Where Prometheus answers.", "URL")
+        str | None, setting("prometheus_url", CLUSTER, "Where Prometheus answers.", "URL")
     ] = None,
     kube_context: Annotated[
         str | None,
-        _setting("kube_context", CLUSTER, "Context of the kubeconfig; else its current one."),
+        setting("kube_context", CLUSTER, "Context of the kubeconfig; else its current one."),
     ] = None,
-    namespace: Annotated[str | None, _setting("namespace", CLUSTER, "Namespace of the application.")] = None,
+    namespace: Annotated[str | None, setting("namespace", CLUSTER, "Namespace of the application.")] = None,
     load_generator: Annotated[
         str | None,
-        _setting("load_generator", CLUSTER, "Deployment that makes the load."),
+        setting("load_generator", CLUSTER, "Deployment that makes the load."),
     ] = None,
     load_container: Annotated[
         str | None,
-        _setting(
+        setting(
             "load_container", CLUSTER, "Its container that is told the load; else the one with the users."
         ),
     ] = None,
     load_variables: Annotated[
         str | None,
-        _setting("load_variables", CLUSTER, "Variables that it is told the load by.", "VARIABLES"),
+        setting("load_variables", CLUSTER, "Variables that it is told the load by.", "VARIABLES"),
     ] = None,
     users_per_replica: Annotated[
         str | None,
-        _setting("users_per_replica", CLUSTER, "Set no variable: the load is its replicas, of N users.", "N"),
+        setting("users_per_replica", CLUSTER, "Set no variable: the load is its replicas, of N users.", "N"),
     ] = None,
     label_key: Annotated[
-        str | None, _setting("label_key", CLUSTER, "Label of the Deployments that holds the service's name.")
+        str | None, setting("label_key", CLUSTER, "Label of the Deployments that holds the service's name.")
     ] = None,
     excluded_services: Annotated[
-        str | None, _setting("excluded_services", CLUSTER, "Services to leave out, with commas.", "NAMES")
+        str | None, setting("excluded_services", CLUSTER, "Services to leave out, with commas.", "NAMES")
     ] = None,
     entry_service: Annotated[
-        str | None, _setting("entry_service", CLUSTER, "Service that the users call; shown while measuring.")
+        str | None, setting("entry_service", CLUSTER, "Service that the users call; shown while measuring.")
     ] = None,
     user_counts: Annotated[
         str | None,
-        _setting(
+        setting(
             "user_counts",
             LOAD,
             "Loads to run: 10,20,50, or 10:90:20 (start, end, step).",
@@ -88,46 +76,46 @@ def collect(  # noqa: PLR0913 - each parameter is an option
     ] = None,
     campaign: Annotated[
         str | None,
-        _setting("campaign", LOAD, "File of experiments with users and replicas, instead of these.", "FILE"),
+        setting("campaign", LOAD, "File of experiments with users and replicas, instead of these.", "FILE"),
     ] = None,
     spawn_rate: Annotated[
-        str | None, _setting("spawn_rate", LOAD, "Users started per second, the variable RATE.", "N")
+        str | None, setting("spawn_rate", LOAD, "Users started per second, the variable RATE.", "N")
     ] = None,
     rate_window_seconds: Annotated[
-        str | None, _setting("rate_window_seconds", SAMPLING, "Range of rate() in the queries.", "S")
+        str | None, setting("rate_window_seconds", SAMPLING, "Range of rate() in the queries.", "S")
     ] = None,
     cpu_rate_window_seconds: Annotated[
         str | None,
-        _setting("cpu_rate_window_seconds", SAMPLING, "The same in those of CPU and throttling.", "S"),
+        setting("cpu_rate_window_seconds", SAMPLING, "The same in those of CPU and throttling.", "S"),
     ] = None,
     warmup_seconds: Annotated[
-        str | None, _setting("warmup_seconds", SAMPLING, "Wait at full load before sampling.", "S")
+        str | None, setting("warmup_seconds", SAMPLING, "Wait at full load before sampling.", "S")
     ] = None,
     sampling_interval_seconds: Annotated[
-        str | None, _setting("sampling_interval_seconds", SAMPLING, "Time between two samples.", "S")
+        str | None, setting("sampling_interval_seconds", SAMPLING, "Time between two samples.", "S")
     ] = None,
     measured_seconds: Annotated[
-        str | None, _setting("measured_seconds", SAMPLING, "How long an experiment is sampled.", "S")
+        str | None, setting("measured_seconds", SAMPLING, "How long an experiment is sampled.", "S")
     ] = None,
     cooldown_seconds: Annotated[
-        str | None, _setting("cooldown_seconds", SAMPLING, "Rest without load between experiments.", "S")
+        str | None, setting("cooldown_seconds", SAMPLING, "Rest without load between experiments.", "S")
     ] = None,
     evaluation_lag_seconds: Annotated[
         str | None,
-        _setting("evaluation_lag_seconds", SAMPLING, "How far in the past queries are evaluated.", "S"),
+        setting("evaluation_lag_seconds", SAMPLING, "How far in the past queries are evaluated.", "S"),
     ] = None,
     request_timeout_seconds: Annotated[
-        str | None, _setting("request_timeout_seconds", CLUSTER, "Time-out of one request.", "S")
+        str | None, setting("request_timeout_seconds", CLUSTER, "Time-out of one request.", "S")
     ] = None,
     rollout_timeout_seconds: Annotated[
-        str | None, _setting("rollout_timeout_seconds", CLUSTER, "Time-out of one roll-out.", "S")
+        str | None, setting("rollout_timeout_seconds", CLUSTER, "Time-out of one roll-out.", "S")
     ] = None,
     output_directory: Annotated[
-        str | None, _setting("output_directory", OUTPUT, "Folder for the campaign's files.", "DIR")
+        str | None, setting("output_directory", OUTPUT, "Folder for the campaign's files.", "DIR")
     ] = None,
     profile: Annotated[
         str | None,
-        _setting("profile", CLUSTER, "Queries to ask: istio-sidecar, istio-ambient, or a file.", "PROFILE"),
+        setting("profile", CLUSTER, "Queries to ask: istio-sidecar, istio-ambient, or a file.", "PROFILE"),
     ] = None,
     env_file: Annotated[
         Path | None, typer.Option(help="Read settings from this file; if not given, from .env.", exists=True)
@@ -135,6 +123,16 @@ def collect(  # noqa: PLR0913 - each parameter is an option
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Show plan and patches; touch nothing.", rich_help_panel=OUTPUT),
+    ] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Check all that a campaign needs; change nothing.", rich_help_panel=OUTPUT
+        ),
+    ] = False,
+    skip_checks: Annotated[
+        bool,
+        typer.Option("--skip-checks", help="Start although checks fail.", rich_help_panel=OUTPUT),
     ] = False,
     resume: Annotated[
         bool,
@@ -169,10 +167,15 @@ def collect(  # noqa: PLR0913 - each parameter is an option
         from kpp.cli.campaign_plan import show_plan
 
         show_plan(config, levels, find_clock(os.environ), as_json=as_json)
+    elif check:
+        from kpp.cli.preflight import show_checks
+        from kpp.collector.plan import plan_campaign
+
+        show_checks(config, plan_campaign(config, levels), find_clock(os.environ), as_json=as_json)
     else:
         from kpp.cli.campaign_run import run
 
-        run(config, levels, as_json=as_json)
+        run(config, levels, is_checked=not skip_checks, as_json=as_json)
 
 
 def _read_levels(config: Config, given: Mapping[str, object]) -> "tuple[Config, tuple[Level, ...] | None]":

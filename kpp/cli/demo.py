@@ -84,7 +84,7 @@ def _collect(
 
 def _train(measurements: Path, models: Path, plots: Path, seed: int, console: Console) -> "TrainingResult":
     from kpp.predictor.main import train_all  # late: torch takes seconds to load
-    from kpp.predictor.training import TrainingSettings
+    from kpp.predictor.settings import TrainingSettings
 
     progress = TrainingProgress(console, [measurements], MOST_EPOCHS)
     settings = TrainingSettings(seed=seed, max_epochs=MOST_EPOCHS)

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from kpp import __version__
-from kpp.cli.campaign_files import read_campaign
+from kpp.cli.campaign_files import read_campaign, show_notes
 from kpp.cli.fit_progress import progress_bar
 from kpp.errors import InputError
 from kpp.files import make_directory, write_whole
@@ -118,8 +118,7 @@ def _read(files: list[Path] | None, calls: Path | None, cpu_limits: Path | None)
     if not files:
         return None
     campaign, notes = read_campaign(files, calls, cpu_limits)
-    for note in notes:
-        typer.echo(note, err=True)
+    show_notes(notes)
     return campaign
 
 

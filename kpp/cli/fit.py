@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from kpp.cli.campaign_files import read_campaign
+from kpp.cli.campaign_files import read_campaign, show_notes
+from kpp.cli.fit_progress import progress_bar
 from kpp.cli.train import DATASET, find_tables
+from kpp.errors import InputError
 from kpp.files import make_directory
 
 if TYPE_CHECKING:
@@ -45,19 +45,42 @@ def fit(
 
     tables = files or list(find_tables(DATASET))
     campaign, notes = read_campaign(tables, calls, cpu_limits)
-    for note in notes:
-        typer.echo(note, err=True)
+    show_notes(notes)
     make_directory(models)  # before anything that takes long
     fitted = fit_with_progress(campaign, seed)
     path = write_models(models, fitted)
     if as_json:
-        typer.echo(json.dumps({"file": str(path), **as_data(fitted)}, indent=2))
+        typer.echo(json.dumps({"file": str(path), **as_data(fitted)}, indent=2, allow_nan=False))
         return
     for line in render_fitted(fitted):
         typer.echo(line)
-    for note in dict.fromkeys(note for each in fitted.models.values() for note in each.model.notes):
-        typer.echo(note, err=True)
+    show_notes(note for each in fitted.models.values() for note in each.model.notes)
     typer.echo(f"\nThe models are in {path}; ask them with `kpp predict`.", err=True)
+
+
+def fit_after_training(campaign: "Campaign", models: Path, seed: int) -> dict[str, Any]:
+    """What `kpp train` does in the end: fit and store all what-if models, and tell on stderr.
+
+    Args:
+        campaign: what was trained on.
+        models: folder, which exists.
+        seed: for the models that draw random numbers.
+
+    Returns:
+        As plain data: the file, errors, notes; or the file as None, and the reason.
+    """
+    from kpp.whatif.store import FILE_NAME, write_models
+
+    try:
+        fitted = fit_with_progress(campaign, seed)
+    except InputError as error:
+        earlier = models / FILE_NAME
+        stays = f"; {earlier} of an earlier fit stays as it is" if earlier.exists() else ""
+        typer.echo(f"No what-if models are stored: {error.what}{stays}", err=True)
+        return {"file": None, "reason": error.what}
+    path = write_models(models, fitted)
+    typer.echo(f"What-if models are in {path}: ask for other loads with `kpp predict`", err=True)
+    return {"file": str(path), **as_data(fitted)}
 
 
 def fit_with_progress(campaign: "Campaign", seed: int) -> "FittedModels":
@@ -65,14 +88,11 @@ def fit_with_progress(campaign: "Campaign", seed: int) -> "FittedModels":
     from kpp.whatif.fitting import fit_models
     from kpp.whatif.registry import MODELS
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("fitting", total=len(MODELS))
-
-        def report(name: str) -> None:
-            bar.update(task, description=f"fitting {name}", completed=list(MODELS).index(name))
-
-        return fit_models(campaign, list(MODELS), seed, report)
+    names = list(MODELS)
+    with progress_bar("fitting") as show:
+        return fit_models(
+            campaign, names, seed, lambda name: show(names.index(name) / len(names), f"fitting {name}")
+        )
 
 
 def render_fitted(fitted: "FittedModels") -> Sequence[str]:
@@ -80,8 +100,12 @@ def render_fitted(fitted: "FittedModels") -> Sequence[str]:
     from kpp.predictor.display import UNITS, format_number, scaled
 
     origin = fitted.origin
-    loads = f"{len(origin.user_counts)} user counts, {origin.user_counts[0]:g} to {origin.user_counts[-1]:g}"
-    lines = [f"Fitted on {len(origin.services)} services at {loads}."]
+    least, most = origin.user_counts[0], origin.user_counts[-1]
+    loads = (
+        f"{len(origin.user_counts)} user counts, {least:g} to {most:g}" if most > least else f"{most:g} users"
+    )
+    services = f"{len(origin.services)} services" if len(origin.services) > 1 else "one service"
+    lines = [f"Fitted on {services} at {loads}."]
     lines += ["Usual error in % on loads that were left out, within the others and beyond them:", ""]
     lines.append(f"{'':<16}" + "".join(f"{unit.title:>18}" for unit in UNITS.values()))
     lines.append(f"{'model':<16}" + f"{'within':>9}{'beyond':>9}" * len(UNITS))

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 @contextmanager
 def progress_bar(start: str) -> Iterator[Callable[[float, str], None]]:
-    """Show a bar on stderr while the block runs; nothing of it stays.
+    """Show a bar on stderr, if that is a terminal, while the block runs; nothing of it stays.
 
     Args:
         start: what is done first, in words.
@@ -18,7 +18,8 @@ def progress_bar(start: str) -> Iterator[Callable[[float, str], None]]:
         Takes the share that is done, and what comes next.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(start, total=1.0)
 
         def show(share: float, description: str) -> None:

@@ -16,6 +16,7 @@ from kpp.cli.collect import collect
 from kpp.cli.demo import demo
 from kpp.cli.evaluate import evaluate
 from kpp.cli.fit import fit
+from kpp.cli.import_history import import_history
 from kpp.cli.many_values import ManyFiles
 from kpp.cli.predict import predict
 from kpp.cli.restore import restore
@@ -55,6 +56,7 @@ def configure(
 
 
 app.command()(collect)
+app.command("import")(import_history)
 app.command()(restore)
 app.command()(train)
 app.command()(table)
@@ -96,12 +98,17 @@ def main(arguments: list[str] | None = None) -> None:
 def _tell(error: KppError) -> list[str]:
     """The error's line, and one for each earlier error that it came on top of and does not quote."""
     lines = [str(error)]
-    earlier = error.__cause__ or error.__context__
+    earlier = _earlier(error)
     while earlier is not None:
         if isinstance(earlier, KppError) and str(earlier) not in lines[-1]:
             lines.append(f"before that: {earlier}")
-        earlier = earlier.__cause__ or earlier.__context__
+        earlier = _earlier(earlier)
     return lines
+
+
+def _earlier(error: BaseException) -> BaseException | None:
+    """What the error came on top of, unless it was raised to stand in its place."""
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def _fail(lines: list[str], exit_code: int, *, debug: bool) -> NoReturn:

@@ -1,9 +1,27 @@
-"""What the commands of the what-if models share: options that are checked."""
+"""What commands share: options for settings, and options that are checked."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import typer
 
 from kpp.errors import ConfigError
+
+
+def setting(field: str, panel: str, text: str, metavar: str | None = None) -> Any:
+    """An option for a field of `Config`, which checks its value; the environment may hold it too."""
+    from kpp.collector.config import Config, variable_of
+
+    default = getattr(Config(), field)
+    shown = ",".join(map(str, default)) if isinstance(default, tuple) else f"{default}".removesuffix(".0")
+    return typer.Option(
+        help=text,
+        envvar=variable_of(field),
+        show_default=False if default is None else shown,
+        rich_help_panel=panel,
+        metavar=metavar or "TEXT",
+    )
 
 
 def parse_users(text: str) -> Sequence[int]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kpp.cli.campaign_files import show_notes
 from kpp.errors import ConfigError
 from kpp.files import write_whole
 
@@ -86,8 +87,7 @@ def predict(  # noqa: PLR0913 - each parameter is an option
     show_predictions(asked.model.name, predictions, coverage)
     if parts is not None:
         show_explanation(predictions, parts)
-    for note in asked.model.notes:
-        typer.echo(note, err=True)
+    show_notes(asked.model.notes)
 
 
 def _check_options(scenario: Path | None, users: str | None, *, with_users: bool) -> None:

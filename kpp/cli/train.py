@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from kpp.cli.training_progress import TrainingProgress
-from kpp.errors import InputError
+from kpp.errors import InputError, Interrupted
 
 if TYPE_CHECKING:
     from kpp.predictor.main import TrainingResult
@@ -26,7 +26,7 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
-def train(
+def train(  # noqa: PLR0913 - each parameter is an option
     *,
     files: Annotated[
         list[Path] | None,
@@ -46,31 +46,53 @@ def train(
         Device,
         typer.Option(help="Where to compute; auto takes a GPU where there is one. No model here needs one."),
     ] = Device.CPU,
+    cpu_limits: Annotated[
+        Path | None,
+        typer.Option(help="For the what-if models: CPU limits, as for `kpp fit`.", metavar="FILE"),
+    ] = None,
+    calls: Annotated[
+        Path | None,
+        typer.Option(help="For the what-if models: who calls whom, as for `kpp fit`.", metavar="FILE"),
+    ] = None,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Train all again, also what is there with the same data and settings."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Train a GRU for every service, score it on minutes that it has not seen, and plot it.
 
-    Prints the table of scores, beside two baselines.
+    Prints the table of scores, beside two baselines. Then does what `kpp fit` does, so that `kpp predict` can
+    ask for loads that were not run.
     A service that cannot be trained is named with the reason; the others go on.
+    What an earlier run has trained on the same data with the same settings is kept: after an interruption the
+    same command goes on where it was.
     """
+    from kpp.cli.campaign_files import read_campaign
+    from kpp.cli.fit import fit_after_training
     from kpp.predictor.generate_table import render_table  # late: torch takes seconds to load
     from kpp.predictor.main import train_all
-    from kpp.predictor.training import TrainingSettings
+    from kpp.predictor.settings import TrainingSettings
 
     tables = files or find_tables(DATASET)
     settings = TrainingSettings(seed=seed, device=device.value, max_epochs=epochs)
     progress = TrainingProgress(Console(stderr=True), tables, epochs)
+    campaign, _ = read_campaign(tables, calls, cpu_limits)  # first: what cannot be used is told at once
     try:
-        result = train_all(tables, models, plots, settings, progress)
+        result = train_all(tables, models, plots, settings, progress, fresh=fresh)
         progress.stop()
-        typer.echo(
-            json.dumps(as_data(result, models, plots), indent=2) if as_json else render_table(result.trained)
-        )
+        if not as_json:
+            typer.echo(render_table(result.trained))
+    except Interrupted:
+        raise Interrupted("interrupted", mend="run the same command again to go on") from None
     finally:
         progress.stop()
         if progress.done:
             done = f"{progress.done} of {progress.total} services"
             typer.echo(f"{done} are trained: models are in {models}, plots in {plots}", err=True)
+    what_if = fit_after_training(campaign, models, seed)
+    if as_json:
+        typer.echo(json.dumps({**as_data(result, models, plots), "what_if": what_if}, indent=2))
 
 
 def find_tables(folder: Path) -> Sequence[Path]:
@@ -95,6 +117,7 @@ def as_data(result: "TrainingResult", models: Path, plots: Path) -> dict[str, ob
         "models": str(models),
         "plots": str(plots),
         **summarize(result.trained),
+        "kept": list(result.kept),
         "skipped": dict(result.skipped),
         "notes": list(result.notes),
     }

@@ -64,6 +64,7 @@ class Answer(Generic[Data]):
     data: Data
     warnings: _Texts = field(default_factory=list)
     infos: _Texts = field(default_factory=list)
+    isPartial: Annotated[bool, BeforeValidator(bool)] = False  # noqa: N815 - VictoriaMetrics's name
 
 
 VECTOR, MATRIX = TypeAdapter(Answer[Vector]), TypeAdapter(Answer[Matrix])

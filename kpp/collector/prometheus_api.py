@@ -1,14 +1,16 @@
 """Questions to Prometheus over HTTP: patient with faults that pass, clear about those that stay."""
 
 import logging
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from prometheus_api_client import PrometheusConnect
 from pydantic import TypeAdapter
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_when_event_set
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
@@ -27,26 +29,20 @@ from kpp.collector.prometheus_answer import (
 from kpp.collector.prometheus_faults import AnswerFaultError, read_failure, shorten
 from kpp.collector.prometheus_session import open_session, read_reply
 from kpp.collector.queries import Query
-from kpp.errors import PrometheusError
+from kpp.errors import QueryError
 
 logger = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 3
+MAX_ATTEMPTS = 3  # of a query at one instant: the next tick comes soon
+RANGE_ATTEMPTS = 6  # of a query over a range, half a minute in all: a server restarts in less
 LONGEST_WAIT_SECONDS = 30.0  # however long the server asks to be left alone
 
 
-class QueryError(PrometheusError):
-    """A query has no answer, for the reason that its fault gives."""
-
-    def __init__(self, name: str, fault: AnswerFaultError, *, where: str, hide: Callable[[str], str]) -> None:
-        super().__init__(hide(f"query {name!r}: {fault.what}"), mend=hide(fault.mend), where=where)
-        self.is_passing = fault.is_passing
-        self.is_too_much = fault.is_too_much
-        self.retry_after = fault.retry_after
-
-
 class _Read(requests.Response):
-    """An answer that was read already: what the library takes for its data is the whole of it, checked."""
+    """An answer that was read already: what the library takes for its data is the whole of it, checked.
+
+    Its headers are not in it, so no cookie of theirs is kept.
+    """
 
     def __init__(self, answer: object) -> None:
         super().__init__()
@@ -82,14 +78,10 @@ class PrometheusApi:
         self._connect = PrometheusConnect(
             url=self._url, session=self._session, retry=Retry(0, read=False), timeout=timeout_seconds
         )
-        self._retrying = Retrying(
-            retry=retry_if_exception(_is_passing),
-            stop=stop_after_attempt(MAX_ATTEMPTS),
-            wait=_wait_seconds,
-            sleep=clock.sleep,
-            before_sleep=_log_retry,
-            reraise=True,
-        )
+        self._clock = clock
+        self._given_up = threading.Event()
+        self._retrying = self._make_retrying(MAX_ATTEMPTS, _is_passing)
+        self._retrying_range = self._make_retrying(RANGE_ATTEMPTS, _is_passing_and_not_too_much)
 
     @property
     def url(self) -> str:
@@ -112,7 +104,7 @@ class PrometheusApi:
         logger.debug("Query %r at %s:\n%s", query.name, at, text)
         params = {} if at is None else {"time": f"{at:.3f}"}
         answer: Answer[Vector] = self._ask(
-            query.name, lambda: self._connect.custom_query(text, params=params)
+            self._retrying, query.name, lambda: self._connect.custom_query(text, params=params)
         )
         return answer.data.result
 
@@ -122,21 +114,43 @@ class PrometheusApi:
         """Evaluate a text at `start`, every step after it, and at the latest at `end` (Unix seconds).
 
         Raises:
-            QueryError: as by `query`. If `is_too_much`, the range may be too long.
+            QueryError: as by `query`, after six attempts. If `is_too_much`, after one: a part of the range
+                may have an answer.
         """
         logger.debug("Query %r from %.3f to %.3f by %g s:\n%s", name, start, end, step_seconds, text)
         # the library would round the instants to whole seconds
         params = {"start": f"{start:.3f}", "end": f"{end:.3f}"}
         instants = [datetime.fromtimestamp(at, UTC) for at in (start, end)]
         answer: Answer[Matrix] = self._ask(
+            self._retrying_range,
             name,
             lambda: self._connect.custom_query_range(text, *instants, f"{step_seconds:.3f}", params=params),
         )
         return answer.data.result
 
-    def _ask(self, name: str, ask: Callable[[], Any]) -> Any:
-        answer = self._retrying(self._ask_once, name, ask)
-        for message in (*answer.warnings, *answer.infos):
+    def give_up(self) -> None:
+        """Ask nothing again from now on, and let nobody wait for it: to be called from another thread."""
+        self._given_up.set()
+
+    def _make_retrying(self, attempts: int, is_worth_it: Callable[[BaseException], bool]) -> Retrying:
+        return Retrying(
+            retry=retry_if_exception(is_worth_it),
+            stop=stop_after_attempt(attempts) | stop_when_event_set(self._given_up),
+            wait=_wait_seconds,
+            sleep=self._sleep,
+            before_sleep=_log_retry,
+            reraise=True,
+        )
+
+    def _sleep(self, seconds: float) -> None:
+        while seconds > 0 and not self._given_up.is_set():
+            self._clock.sleep(min(seconds, 1.0))
+            seconds -= 1.0
+
+    def _ask(self, retrying: Retrying, name: str, ask: Callable[[], Any]) -> Any:
+        answer = retrying(self._ask_once, name, ask)
+        partial = ["the store says that the answer is partial"] if answer.isPartial else []
+        for message in (*answer.warnings, *answer.infos, *partial):
             self._log_once(self._access.redact(f"Prometheus about query {name!r}: {shorten(message)}"))
         return answer
 
@@ -148,17 +162,29 @@ class PrometheusApi:
         except (OSError, HTTPError, ValueError) as error:  # a RequestException is an OSError
             fault = read_failure(error, self._timeout_seconds)
         # not chained: a traceback of the libraries may quote what was sent
-        raise QueryError(name, fault, where=self._url, hide=self._access.redact)
+        raise self._tell(name, fault)
+
+    def _tell(self, name: str, fault: AnswerFaultError) -> QueryError:
+        hide = self._access.redact
+        error = QueryError(hide(f"query {name!r}: {fault.what}"), mend=hide(fault.mend), where=self._url)
+        error.is_passing, error.is_too_much = fault.is_passing, fault.is_too_much
+        error.retry_after = fault.retry_after
+        return error
 
     def _check_answer(self, response: requests.Response, *_args: object, **_kwargs: object) -> _Read:
         """Read each answer as it comes: the library keeps neither type nor warnings nor reasons."""
-        kind: TypeAdapter[Any] = MATRIX if "/query_range" in response.url else VECTOR
+        kind: TypeAdapter[Any] = MATRIX if urlsplit(response.url).path.endswith("/query_range") else VECTOR
         return _Read(read_answer(read_reply(response, self._timeout_seconds), kind))
 
     def _log_once(self, message: str) -> None:
         if message not in self._logged:
             self._logged.add(message)
             logger.warning("%s", message)
+
+
+def _is_passing_and_not_too_much(error: BaseException) -> bool:
+    """Of a range: what takes too long is better asked in parts than asked again."""
+    return isinstance(error, QueryError) and error.is_passing and not error.is_too_much
 
 
 def _is_passing(error: BaseException) -> bool:

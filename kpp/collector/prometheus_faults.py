@@ -105,9 +105,17 @@ def read_refusal(reply: Reply) -> AnswerFaultError:
         f"refused with HTTP {code}: {_reason_of(reply)}",
         mend=_mend_of(code),
         is_passing=code == TOO_MANY_REQUESTS or code >= SERVER_ERRORS,
-        is_too_much=code in (TOO_LARGE, UNPROCESSABLE) or code >= SERVER_ERRORS,
+        is_too_much=code in (TOO_LARGE, UNPROCESSABLE) or _is_timeout(reply),
         retry_after=reply.retry_after,
     )
+
+
+def _is_timeout(reply: Reply) -> bool:
+    """Whether Prometheus itself gave up on the query."""
+    try:
+        return _REFUSAL.validate_json(reply.content).errorType == "timeout"
+    except ValidationError:
+        return False
 
 
 def is_refusal(reply: Reply) -> bool:

@@ -42,7 +42,17 @@ def make_campaign(
     aggregated = groups[[*TARGETS, *optional]].mean()
     aggregated[SOURCE] = groups[SOURCE].first().astype(str)
     measurements = aggregated.reset_index()
+    if REPLICAS in optional:
+        measurements[REPLICAS] = _replicas_that_serve(measurements)
     return Campaign(measurements, calls, dict(cpu_limits or {}))
+
+
+def _replicas_that_serve(measurements: pd.DataFrame) -> "pd.Series[float]":
+    """Replicas, and where none is ready those of the minutes before: it missed a probe, and serves again."""
+    replicas = measurements[REPLICAS]
+    ready = replicas.where(replicas > 0)
+    around = ready.groupby(measurements[SERVICE]).transform(lambda own: own.ffill().bfill())
+    return ready.fillna(around.where(replicas == 0))
 
 
 def levels_of(campaign: Campaign) -> pd.DataFrame:

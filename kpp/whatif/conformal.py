@@ -28,6 +28,9 @@ LEAST_COUNTS = np.array([np.ceil(1 / (1 - coverage) - 1e-9) for coverage in COVE
 
 def calibrate(held_out: HeldOutErrors, campaign: Campaign) -> Intervals:
     """Find the difficulty and the quantiles of every service."""
+    held_out = held_out[
+        np.isfinite(held_out.distances)
+    ]  # without the only load of a service: it is not there
     span = span_of(campaign.measurements[USER_COUNT])
     inner = held_out.distances[~held_out.beyond]
     nearest = float(np.median(inner)) if len(inner) else 0.0

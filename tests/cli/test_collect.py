@@ -216,6 +216,14 @@ def test_collecting_loads_neither_torch_nor_scikit_learn(world: World) -> None:
     assert result.stderr.splitlines()[-1] == "[]"
 
 
+def test_a_faulty_profile_is_told_before_anything_is_done(world: World) -> None:
+    (world.folder / "own.toml").write_text("[requests]\nthroughput = 'rate(x)'\n")
+    result = world.run("collect", "--profile", "own.toml")
+    assert result.returncode == 2
+    assert result.stderr.startswith("kpp: own.toml: there is no query for requests.response_time")
+    assert not world.prometheus.requests
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

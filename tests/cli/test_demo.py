@@ -1,11 +1,13 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from statistics import fmean
@@ -13,18 +15,20 @@ from statistics import fmean
 import pytest
 
 KPP = [sys.executable, "-m", "kpp"]
+MAKEFILE = Path(__file__).parents[2] / "Makefile"
 SHORT = ["--application", "small.yaml", "--user-counts", "20,200", "--measured-seconds", "600"]
 LIMIT_SECONDS = 300  # the engine may have to be compiled first
 
 
 def environment() -> dict[str, str]:
-    own = {name: value for name, value in os.environ.items() if not name.startswith("KPP_")}
+    strangers = ("KPP_", "MAKE", "MFLAGS")  # `make test` runs this, too
+    own = {name: value for name, value in os.environ.items() if not name.startswith(strangers)}
     return {**own, "NO_PROXY": "127.0.0.1", "COLUMNS": "80", "KUBECONFIG": "/nonexistent"}
 
 
-def start(*arguments: str, cwd: Path) -> "subprocess.Popen[str]":
+def start(*arguments: str, cwd: Path, command: Sequence[str] = (*KPP, "demo")) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [*KPP, "demo", *arguments],
+        [*command, *arguments],
         env=environment(),
         cwd=cwd,
         text=True,
@@ -96,15 +100,20 @@ def test_nothing_else_is_left_behind(folder: Path) -> None:
     assert {path.name for path in (folder / "demo").iterdir()} == {"dataset", "models", "plots"}
 
 
+def await_rows(process: "subprocess.Popen[str]", folder: Path) -> None:
+    """Return when the campaign has begun to write."""
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not list(folder.glob("demo/dataset/*.csv")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+        assert process.poll() is None, process.communicate()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupting_leaves_no_process_and_keeps_what_was_measured(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     with start("--application", "three_tier", "--user-counts", "10:1000:10", cwd=tmp_path) as process:
-        deadline = time.monotonic() + LIMIT_SECONDS
-        while not list(tmp_path.glob("demo/dataset/*.csv")) and time.monotonic() < deadline:
-            time.sleep(0.1)
-            assert process.poll() is None, process.communicate()
+        await_rows(process, tmp_path)
         process.send_signal(number)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -112,6 +121,23 @@ def test_interrupting_leaves_no_process_and_keeps_what_was_measured(
     assert "Traceback" not in err
     assert processes_of(process.pid) == []
     assert not (tmp_path / "demo" / "models").exists()
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_interrupting_make_demo_leaves_no_process_either(tmp_path: Path) -> None:
+    kpp = tmp_path / "bin" / "kpp"
+    kpp.parent.mkdir()
+    kpp.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m kpp "$@" --application three_tier\n')
+    kpp.chmod(0o755)
+    make = ("make", "--file", str(MAKEFILE), "--old-file=setup", f"BIN={kpp.parent}", "demo")
+    with start(command=make, cwd=tmp_path) as process:
+        await_rows(process, tmp_path)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does at Ctrl-C
+        _, err = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    assert processes_of(process.pid) == []
 
 
 def test_a_wrong_option_is_told_before_anything_is_built(tmp_path: Path) -> None:

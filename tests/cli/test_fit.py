@@ -26,6 +26,19 @@ def test_all_models_are_fitted_stored_and_told(tmp_path: Path, capsys: pytest.Ca
     assert "whatif.json" in err
 
 
+def test_a_service_that_was_measured_at_one_load_alone_spoils_nothing(tmp_path: Path) -> None:
+    """When that load is left out to try a model, the service is nowhere."""
+    table = write_shop(tmp_path / "a.csv")
+    lines = table.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if ",cart," not in line or ",cart,40.0," in line]
+    table.write_text("".join(kept), encoding="utf-8")
+
+    main_ok(["fit", str(table), "--models", str(tmp_path)])
+
+    stored = json.loads((tmp_path / "whatif.json").read_text(encoding="utf-8"))
+    assert 0 < stored["models"]["linear"]["intervals"]["reach"] < 2
+
+
 def test_json_tells_errors_notes_and_where_the_models_are(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
@@ -15,8 +16,9 @@ from kpp.cli.train import find_tables, train
 from kpp.cli.training_progress import TrainingProgress
 from kpp.errors import InputError
 from kpp.predictor.checkpoints import read_model
-from kpp.predictor.training import DEVICES, TrainingSettings
-from kpp.schema import SERVICE, TARGETS, TIMESTAMP
+from kpp.predictor.settings import DEVICES, TrainingSettings
+from kpp.schema import SERVICE, TARGETS, THROUGHPUT, TIMESTAMP
+from kpp.whatif import registry
 from tests.measurements import make_measurements, write_measurements
 from tests.predictor.configs import make_config
 
@@ -36,6 +38,13 @@ def table(tmp_path: Path) -> Path:
     return write_measurements(rows[~few], tmp_path / "rows.csv")
 
 
+@pytest.fixture(autouse=True)
+def _few_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of the what-if models are enough here; tests/whatif tries all."""
+    few = {name: registry.MODELS[name] for name in ("linear", "hybrid")}
+    monkeypatch.setattr(registry, "MODELS", few)
+
+
 def invoke(table: Path, *options: str) -> Result:
     folders = ["--models", str(table.parent / "models"), "--plots", str(table.parent / "plots")]
     arguments = ["train", str(table), *folders, "--epochs", "2", *options]
@@ -53,10 +62,12 @@ def test_it_prints_the_table_and_tells_the_rest_on_stderr(table: Path) -> None:
     assert lines[0] == f"Reading {table}"
     assert any(line.startswith("frontend: 63 minutes in 3 experiments at 3 user counts") for line in lines)
     assert any(line.startswith("ad is skipped: ") and "too few" in line for line in lines)
-    assert "[1/2] cart: best after" in result.stderr
-    assert "[2/2] frontend: best after" in result.stderr
+    assert sum(" cart: best after" in line for line in lines) == 1
+    assert [line[:6] for line in lines if "best after" in line] == ["[1/2] ", "[2/2] "]
     folders = f"models are in {table.parent / 'models'}, plots in {table.parent / 'plots'}"
-    assert lines[-1] == f"2 of 2 services are trained: {folders}"
+    assert lines[-2] == f"2 of 2 services are trained: {folders}"
+    stored = table.parent / "models" / "whatif.json"
+    assert lines[-1] == f"What-if models are in {stored}: ask for other loads with `kpp predict`"
     assert sorted(path.name for path in (table.parent / "plots").iterdir()) == [
         "cart_predictions.png",
         "frontend_predictions.png",
@@ -73,6 +84,50 @@ def test_json_on_stdout_is_all_that_a_script_needs(table: Path) -> None:
     assert list(result["skipped"]) == ["ad"]
     assert result["models"] == str(table.parent / "models")
     assert any(note.startswith("frontend: ") for note in result["notes"])
+
+
+def test_what_was_trained_can_be_asked_for_other_loads(table: Path) -> None:
+    """Limits and calls go the same way as with `kpp fit`, and the result is the same."""
+    limits, calls = table.parent / "limits.csv", table.parent / "calls.csv"
+    limits.write_text("Service,CPU Limit\ncart,0.5\n", encoding="utf-8")
+    calls.write_text("Caller,Callee,Calls\nfrontend,cart,1\n", encoding="utf-8")
+    options = ["--cpu-limits", str(limits), "--calls", str(calls), "--json"]
+    models, fitted = str(table.parent / "models"), str(table.parent / "fitted")
+
+    trained = json.loads(invoke(table, *options).stdout)
+    fit = CliRunner().invoke(app, ["fit", str(table), "--models", fitted, *options])
+    predicted = CliRunner().invoke(app, ["predict", "--users", "40", "--models", models, "--json"])
+
+    assert trained["what_if"]["origin"]["with_cpu_limits"]
+    assert trained["what_if"]["origin"]["with_calls"]
+    assert trained["what_if"]["file"] == str(Path(models) / "whatif.json")
+    assert trained["what_if"]["models"] == json.loads(fit.stdout)["models"]
+    assert [row[SERVICE] for row in json.loads(predicted.stdout)["predictions"]] == ["ad", "cart", "frontend"]
+
+
+def test_without_a_fit_the_trained_models_stay(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that a network learns from is there, but what a GRU learns from is."""
+    monkeypatch.setattr(registry, "MODELS", {"hybrid": registry.MODELS["hybrid"]})
+    invoke(table)
+    frame = pd.read_csv(table).assign(**{THROUGHPUT: float("nan")})
+    frame.to_csv(table, index=False)
+
+    result = invoke(table, "--json")
+
+    assert result.exit_code == 0
+    told = json.loads(result.stdout)
+    assert len(told["services"]) == 2
+    assert told["what_if"]["file"] is None
+    assert "no model can be fitted: hybrid" in told["what_if"]["reason"]
+    assert result.stderr.splitlines()[-1].endswith("whatif.json of an earlier fit stays as it is")
+
+
+def test_limits_that_cannot_be_used_are_told_before_anything_is_trained(table: Path) -> None:
+    result = run(table.parent, "train", str(table), "--cpu-limits", "none.csv")
+
+    assert result.returncode == 3
+    assert "none.csv: no such file" in result.stderr.splitlines()[-1]
+    assert not (table.parent / "models").exists()
 
 
 def test_the_table_is_printed_again_by_kpp_table(table: Path) -> None:
@@ -159,29 +214,63 @@ def test_a_folder_without_tables_is_refused(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_keeps_the_services_that_are_done(tmp_path: Path) -> None:
-    services = [f"service-{number}" for number in range(40)]
+    services = [f"service-{number}" for number in range(20)]
     write_measurements(make_measurements(services), tmp_path / "rows.csv")
     command = [*KPP, "train", "rows.csv", "--epochs", "20"]
 
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
-            if line.startswith("[2/40]"):
+            if line.startswith("[2/20]"):
                 process.send_signal(signal.SIGINT)
                 break
         rest = process.stderr.read()
 
     assert process.returncode == 130
     done = sorted(path.stem.removeprefix("config_") for path in (tmp_path / "models").glob("config_*.json"))
-    assert 2 <= len(done) < 40
+    assert 2 <= len(done) < 20
     assert rest.splitlines()[-2:] == [
-        f"{len(done)} of 40 services are trained: models are in models, plots in plots",
-        "kpp: interrupted; run the command again to start over",
+        f"{len(done)} of 20 services are trained: models are in models, plots in plots",
+        "kpp: interrupted; run the same command again to go on",
     ]
     for service in done:
         assert read_model(tmp_path / "models", service).service == service
-        assert (tmp_path / "plots" / f"{service}_predictions.png").exists()
     assert len([*(tmp_path / "models").iterdir()]) == 2 * len(done)
+    assert {path.suffix for path in (tmp_path / "plots").iterdir()} <= {".png"}  # each whole; others later
+
+
+def test_a_killed_training_goes_on_where_it_was(tmp_path: Path) -> None:
+    services = [f"service-{number:02}" for number in range(12)]
+    write_measurements(make_measurements(services), tmp_path / "rows.csv")
+    arguments = ["train", "rows.csv", "--epochs", "20"]
+    with subprocess.Popen([*KPP, *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("[3/12]"):
+                process.kill()
+                break
+    before = {path.name: path.read_bytes() for path in (tmp_path / "models").glob("*_service-??.*")}
+    done = [path.stem for path in (tmp_path / "models").glob("config_*.json")]
+    assert 3 <= len(done) < 12
+
+    again = run(tmp_path, *arguments, "--json")
+
+    assert again.returncode == 0
+    assert "services are kept: trained before on the same data with the same settings" in again.stderr
+    result = json.loads(again.stdout)
+    assert len(result["services"]) == 12
+    assert {f"config_{service}" for service in result["kept"]} <= {*done}
+    assert len(result["kept"]) >= 3
+    for service in result["kept"]:
+        for name in (f"gru_{service}.pth", f"config_{service}.json"):
+            assert (tmp_path / "models" / name).read_bytes() == before[name]
+    assert len([*(tmp_path / "plots").glob("*.png")]) == 12  # those too that the kill had left out
+
+
+def test_fresh_trains_again_what_is_there(table: Path) -> None:
+    assert "kept" not in invoke(table).stderr
+    assert "2 services are kept: trained before" in invoke(table).stderr
+    assert "[2/2]" in invoke(table, "--fresh").stderr
 
 
 def test_the_script_is_the_command(tmp_path: Path) -> None:
@@ -193,12 +282,13 @@ def test_the_script_is_the_command(tmp_path: Path) -> None:
     assert result.stderr.splitlines()[0] == "Reading nowhere.csv"
 
 
-def test_a_terminal_shows_the_service_its_epoch_and_the_time_left() -> None:
+def test_a_terminal_shows_how_many_are_done_and_the_time_left() -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=100, color_system=None)
     progress = TrainingProgress(console, [Path("rows.csv")], max_epochs=50)
 
-    progress.started(["cart", "frontend"], {"ad": "too few rows"}, ["rows.csv: a [note] in brackets"])
+    notes = ["rows.csv: a [note] in brackets"]
+    progress.started(["cart", "frontend"], ["email"], {"ad": "too few rows"}, notes)
     progress.epoch_done("cart", 1)
     progress.service_done(make_config("cart"))
     progress.epoch_done("frontend", 25)
@@ -207,7 +297,8 @@ def test_a_terminal_shows_the_service_its_epoch_and_the_time_left() -> None:
     shown = screen.getvalue()
     assert "ad is skipped: too few rows" in shown
     assert "a [note] in brackets" in shown
-    assert "frontend, epoch 25" in shown
+    assert "email is kept: trained before" in shown
+    assert "1 done, 1 in training" in shown
     assert "75%" in shown  # an early stop counts as a whole service: 50 and 25 of 100 epochs
     assert "[1/2] cart: best after 15 of 30 epochs" in shown
     assert "0:00" in shown or "-:--" in shown

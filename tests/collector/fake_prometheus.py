@@ -5,7 +5,7 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -61,6 +61,13 @@ def vector(samples: Iterable[tuple[Mapping[str, str], float | str]], at: float =
     """An instant vector: labels and value of each series."""
     result = [{"metric": dict(labels), "value": [at, str(value)]} for labels, value in samples]
     content = {"status": "success", "data": {"resultType": "vector", "result": result}}
+    return Response(json.dumps(content).encode(), headers={"Content-Type": "application/json"})
+
+
+def matrix(series: Iterable[tuple[Mapping[str, str], Sequence[tuple[float, str]]]]) -> Response:
+    """A range of values: labels, and (instant, value) of each series."""
+    result = [{"metric": dict(labels), "values": values} for labels, values in series]
+    content = {"status": "success", "data": {"resultType": "matrix", "result": result}}
     return Response(json.dumps(content).encode(), headers={"Content-Type": "application/json"})
 
 
@@ -138,12 +145,23 @@ class FakePrometheus:
     def _default(self, request: Request) -> Response:
         if request.path == "/-/ready":
             return Response(b"Prometheus Server is Ready.\n", headers={"Content-Type": MEDIA_TYPES[".txt"]})
-        if request.path != "/api/v1/query":
+        if request.path not in ("/api/v1/query", "/api/v1/query_range"):
             return recorded("not_found.txt", status=404)
         if "query" not in request.params:
             return BAD_DATA
+        if request.path == "/api/v1/query_range":
+            return self._default_range(request)
         at = float(request.params.get("time", "0"))
         return vector(boutique_load.evaluate(request.query, at, self.user_count, self.pods), at)
+
+    def _default_range(self, request: Request) -> Response:
+        start, end, step = (float(request.params[name]) for name in ("start", "end", "step"))
+        found: dict[str, list[tuple[float, str]]] = {}
+        for number in range(int((end - start) / step + 1e-6) + 1):
+            at = start + number * step
+            for labels, value in boutique_load.evaluate(request.query, at, self.user_count, self.pods):
+                found.setdefault(json.dumps(labels), []).append((at, str(value)))
+        return matrix((json.loads(labels), values) for labels, values in found.items())
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -44,17 +44,24 @@ def _labels(labels: Mapping[str, str]) -> str:
 @contextmanager
 def serve_series(series: Iterable[str], folder: Path) -> Iterator[str]:
     """Run Prometheus over these series; yields its URL."""
-    prometheus, promtool = require("prometheus"), require("promtool")
-    exposition, data, settings, log = (
-        folder / name for name in ("series.om", "data", "prometheus.yml", "log")
-    )
+    promtool = require("promtool")
+    exposition, data = folder / "series.om", folder / "data"
     exposition.write_text("\n".join([*series, "# EOF\n"]))
-    settings.write_text("{}")
     subprocess.run(
         [promtool, "tsdb", "create-blocks-from", "openmetrics", exposition, data],
         check=True,
         capture_output=True,
     )
+    with serve_blocks(data, folder) as url:
+        yield url
+
+
+@contextmanager
+def serve_blocks(data: Path, folder: Path) -> Iterator[str]:
+    """Run Prometheus over blocks that `promtool` wrote; yields its URL."""
+    prometheus = require("prometheus")
+    settings, log = folder / "prometheus.yml", folder / "log"
+    settings.write_text("{}")
     command: list[str | Path] = [
         prometheus,
         f"--config.file={settings}",

@@ -205,6 +205,16 @@ def test_warnings_of_prometheus_are_passed_on_once(
     ]
 
 
+def test_a_partial_answer_of_victoriametrics_is_told(
+    fake: FakePrometheus, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = recorded("vector.json").body.replace(b'"status"', b'"isPartial":true,"status"', 1)
+    fake.answer("vector(1)", Response(body, headers={"Content-Type": "application/json"}))
+    with connect(fake.url) as client:
+        client.check_ready()
+    assert "query 'self-test': the store says that the answer is partial" in caplog.text
+
+
 # --- faults that pass
 
 

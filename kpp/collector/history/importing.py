@@ -1,0 +1,181 @@
+"""An import from top to bottom: ask for a range, find the load, make the table, write it whole."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from kpp.clock import Clock
+from kpp.collector.config import Config
+from kpp.collector.history.files import ImportFiles, choose_files, write_import
+from kpp.collector.history.instants import Floats, Grid, tell_instant
+from kpp.collector.history.loads import Interval, read_users, users_of_intervals, users_of_rate
+from kpp.collector.history.ranges import Answered, Question, ask_all, count_chunks
+from kpp.collector.profiles.profile import Profile, Signal
+from kpp.collector.profiles.reading import read_profile
+from kpp.collector.prometheus_api import PrometheusApi
+from kpp.collector.queries import SELF_TEST
+from kpp.errors import ConfigError, PrometheusError
+
+if TYPE_CHECKING:
+    from kpp.collector.history.table import Answers
+
+logger = logging.getLogger(__name__)
+
+USERS = "users"
+SHOWN_NAMES, SHOWN_CHARACTERS = 5, 80  # of names that are left out
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to import.
+
+    Attributes:
+        users_query: PromQL that gives the user count; or
+        intervals: times with their user count. Without both, the entry service's request rate is the load.
+        output: the table's file; None for a name by the present in the folder of the configuration.
+    """
+
+    grid: Grid
+    users_query: str | None = None
+    intervals: tuple[Interval, ...] = ()
+    parallel: int = 4
+    output: Path | None = None
+
+    @property
+    def load(self) -> str:
+        """Where the load comes from, in a word or two."""
+        if self.users_query is not None:
+            return "query"
+        return "intervals" if self.intervals else "request rate"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What was written."""
+
+    files: ImportFiles
+    services: tuple[str, ...]
+    row_count: int
+    call_count: int
+    instants_left_out: int  # without a known load
+
+
+class Observer(Protocol):
+    """Watches an import, to show it."""
+
+    def started(self, chunk_count: int) -> None:
+        """So many chunks are going to be asked for."""
+
+    def advanced(self) -> None:
+        """One of them is there."""
+
+
+def import_history(config: Config, request: Request, clock: Clock, observer: Observer) -> Imported:
+    """Make a table from what a Prometheus holds. All files are written, or none.
+
+    Raises:
+        ConfigError: the profile or the query for the users is faulty; or a file cannot be written.
+        PrometheusError: Prometheus cannot be reached, refuses, or has no requests in the range.
+    """
+    from kpp.collector.history import table  # late: pandas takes longer to load than an error may
+
+    profile = read_profile(config.profile)
+    files = choose_files(request.output, config.output_directory, clock.now())
+    questions = list(make_questions(config, request, profile))
+    answered = _ask(config, request, profile, questions, clock, observer)
+    answers = table.Answers(
+        request.grid, {Signal(name): each for name, each in answered.items() if name != USERS}, profile.labels
+    )
+    services = _find_services(config, request.grid, answers)
+    users = _find_users(config, request, answers, answered)
+    measurements = table.make_table(answers, services, users)
+    if measurements.empty:
+        mend = "choose another range, or another source of the load"
+        raise ConfigError("the load is known at no instant of the range", mend=mend)
+    calls = table.find_calls(answers, services)
+    write_import(files, config, request.grid, request.load, questions, measurements, calls)
+    left_out = request.grid.count - int((users > 0).sum())
+    return Imported(files, services, len(measurements), len(calls), left_out)
+
+
+def make_questions(config: Config, request: Request, profile: Profile) -> Iterator[Question]:
+    """What is asked, as it is sent. Rates look back over the step at least, so that nothing is missed."""
+    step_seconds = request.grid.step_seconds
+    if request.users_query is not None:
+        yield Question(USERS, request.users_query)
+    windows = (
+        max(step_seconds, each) for each in (config.rate_window_seconds, config.cpu_rate_window_seconds)
+    )
+    for signal, text in profile.texts(config.namespace, *windows):
+        yield Question(signal.value, text)
+
+
+def _ask(
+    config: Config,
+    request: Request,
+    profile: Profile,
+    questions: list[Question],
+    clock: Clock,
+    observer: Observer,
+) -> Mapping[str, Answered]:
+    """Ask for everything; for the CPU by pod only where there is none by container."""
+    has_both = {Signal.CPU_BY_CONTAINER, Signal.CPU_BY_POD} <= profile.queries.keys()
+    later = [each for each in questions if has_both and each.name == Signal.CPU_BY_POD]
+    now = [each for each in questions if each not in later]
+    api = PrometheusApi(
+        config.prometheus_url,
+        config.namespace,
+        config.request_timeout_seconds,
+        clock,
+        config.prometheus_access,
+    )
+    try:
+        api.query(SELF_TEST, None, 1)
+        observer.started(count_chunks(request.grid, now))
+        answered = dict(ask_all(api, request.grid, now, parallel=request.parallel, advance=observer.advanced))
+        if later and not answered[Signal.CPU_BY_CONTAINER].series:
+            observer.started(count_chunks(request.grid, later))
+            answered |= ask_all(
+                api, request.grid, later, parallel=request.parallel, advance=observer.advanced
+            )
+    finally:
+        api.close()
+    return answered
+
+
+def _find_services(config: Config, grid: Grid, answers: "Answers") -> tuple[str, ...]:
+    from kpp.collector.history import table
+
+    services, refused = table.find_services(answers, [*config.excluded_services, config.load_generator])
+    if refused:
+        shown = [repr(name)[:SHOWN_CHARACTERS] for name in refused[:SHOWN_NAMES]]
+        more = [f"and {len(refused) - SHOWN_NAMES} more"] if len(refused) > SHOWN_NAMES else []
+        logger.warning("Left out, since the name is no DNS-1123 label: %s", ", ".join([*shown, *more]))
+    if not services:
+        raise PrometheusError(
+            f"no service of the namespace {config.namespace} served a request between "
+            f"{tell_instant(grid.start)} and {tell_instant(grid.end)}",
+            where=config.prometheus_url,
+            mend="check the range, KPP_NAMESPACE and KPP_PROFILE, and how long Prometheus keeps its data",
+        )
+    return services
+
+
+def _find_users(
+    config: Config, request: Request, answers: "Answers", answered: Mapping[str, Answered]
+) -> Floats:
+    """The load over the grid, NaN where it is not known."""
+    if request.users_query is not None:
+        return read_users(answered[USERS], request.users_query)
+    if request.intervals:
+        window_seconds = max(config.rate_window_seconds, request.grid.step_seconds)
+        return users_of_intervals(request.intervals, request.grid, window_seconds)
+    rates = answers.by_name(Signal.THROUGHPUT, answers.labels.workload)
+    if config.entry_service not in rates:
+        raise ConfigError(
+            f"the service {config.entry_service}, whose request rate is to be the load, served no request",
+            mend="name another with --entry-service, or give the load with --users-query or --users-file",
+        )
+    return users_of_rate(rates[config.entry_service])
