@@ -6,7 +6,8 @@ Real `kpp collect` processes run campaigns of two experiments, the second with o
 simulated clusters on a virtual clock, over HTTP. They are killed with SIGKILL at random points and gone on
 with by `kpp collect --resume`; or the Kubernetes API and Prometheus answer only 503, or nothing, for a
 while. What has to hold is asserted; the tables say what happened. Prints them, or with --write puts them
-between the marks of the page. Takes some minutes. Run it from the project's folder: it shares its parts with the tests.
+between the marks of the page. Takes some minutes. Run it from the project's folder: it shares its parts with
+the tests.
 """
 
 import argparse

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import fcntl
 import json
+import logging
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -24,6 +25,8 @@ from kpp.collector.manifest import describe_queries, describe_settings
 from kpp.collector.plan import Experiment, Phase, Plan
 from kpp.errors import ConfigError
 from kpp.files import sync_directory
+
+logger = logging.getLogger(__name__)
 
 JOURNAL, SUFFIX = "performance_journal_", ".jsonl"  # around the stem
 FORMAT_VERSION = 1
@@ -179,6 +182,8 @@ def _lock(path: Path, file: IO[bytes]) -> None:
             where=str(path),
             mend="wait for its end, or stop it with Ctrl-C: it restores the cluster itself",
         ) from None
+    except OSError as error:  # some network file systems have no locks
+        logger.warning("%s cannot be locked (%s): do not resume it while it runs", path, error.strerror)
 
 
 def _cannot_be_written(path: Path, error: OSError) -> ConfigError:

@@ -155,6 +155,17 @@ def test_only_one_process_has_a_journal_and_a_dead_one_has_none(tmp_path: Path) 
         Journal.open_again(path, ManualClock()).__exit__(None, None, None)
 
 
+def test_where_nothing_can_be_locked_a_warning_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_descriptor: int, _operation: int) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    assert read(write_journal(tmp_path)).is_finished
+    assert "cannot be locked (No locks available)" in caplog.text
+
+
 def test_a_campaign_that_touched_nothing_leaves_no_journal(tmp_path: Path) -> None:
     with Journal.create(tmp_path, ManualClock(STARTED_AT)) as journal:
         journal.begin(Config(), PLAN)

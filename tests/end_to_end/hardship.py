@@ -105,6 +105,7 @@ class Ended:
     code: int  # negative: by that signal
     report: Mapping[str, Any] | None
     errors: str
+    output: str
 
 
 @dataclass
@@ -135,7 +136,7 @@ class Stage:
             self.watch.arm(process, target, delay_seconds)
             out, err = process.communicate(timeout=SECONDS)
         report = json.loads(out) if process.returncode == 0 and out.startswith("{") else None
-        return Ended(process.returncode, report, err)
+        return Ended(process.returncode, report, err, out)
 
     def settle(self) -> None:
         """Let all roll-outs come to their end."""
