@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from kpp.predictor.pipeline import PerformancesDataPipeline
+from kpp.predictor.settings import TrainingSettings
 from kpp.predictor.trained_model import TrainedModel
-from kpp.predictor.training import TrainingSettings, fit_service
+from kpp.predictor.training import fit_services
 from kpp.predictor.windows import ServiceDataset
 from kpp.schema import TARGETS, read_measurements
 
@@ -32,11 +33,14 @@ Floats = NDArray[np.float64]
 BASELINES = ("last", "mean", "median")
 
 
-def predict(dataset: ServiceDataset, seed: int, lookback_steps: int) -> Floats:
-    """Train with a seed and predict the test rows."""
-    fit = fit_service(dataset, TrainingSettings(seed=seed), on_epoch=lambda _: None)
-    model = TrainedModel(dataset.service, fit.network, dataset.scaler, lookback_steps, fit.unlearned_targets)
-    return model.predict_scaled(dataset.test.inputs)
+def predict(datasets: dict[str, ServiceDataset], seed: int, lookback_steps: int) -> dict[str, Floats]:
+    """Train with a seed and predict the test rows of each service."""
+    predictions = {}
+    for fit in fit_services([*datasets.values()], TrainingSettings(seed=seed), lambda _service, _epoch: None):
+        dataset = datasets[fit.service]
+        model = TrainedModel(fit.service, fit.network, dataset.scaler, lookback_steps, fit.unlearned_targets)
+        predictions[fit.service] = model.predict_scaled(dataset.test.inputs)
+    return predictions
 
 
 def predict_simply(dataset: ServiceDataset) -> dict[str, Floats]:
@@ -112,12 +116,11 @@ def main() -> None:
 
     pipeline = PerformancesDataPipeline()
     datasets = pipeline.run(read_measurements([arguments.file])).datasets
-    seeds = {f"seed {seed}": seed for seed in range(arguments.seeds)}
+    lookback_steps = pipeline.settings.lookback_steps
+    seeds = {f"seed {seed}": predict(datasets, seed, lookback_steps) for seed in range(arguments.seeds)}
     parts = {}
     for service, dataset in datasets.items():
-        predictions = {
-            name: predict(dataset, seed, pipeline.settings.lookback_steps) for name, seed in seeds.items()
-        }
+        predictions = {name: by_service[service] for name, by_service in seeds.items()}
         parts[service] = relative_errors(dataset, {**predictions, **predict_simply(dataset)})
     errors = pd.concat(parts, names=["service"])
     errors.insert(0, "GRU", errors[list(seeds)].mean(axis="columns"))

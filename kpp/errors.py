@@ -5,13 +5,17 @@
     ├── InputError              3  bad input data
     ├── ClusterError            4  the cluster or Prometheus could not be reached, or refused
     │   ├── KubernetesError
-    │   │   └── RolloutError       a roll-out did not finish
+    │   │   ├── RolloutError       a roll-out did not finish
+    │   │   └── LeaseLostError     another campaign has taken the namespace over
     │   └── PrometheusError
+    │       └── QueryError         a query has no answer
     ├── ShortfallError          5  a result fell short of what was asked
     └── Interrupted           130  Ctrl-C or SIGTERM
 
 The number is the exit code of the command line. Each error is one line: where, what, and how to mend it.
 """
+
+from typing import Any
 
 
 class KppError(Exception):
@@ -29,6 +33,14 @@ class KppError(Exception):
         self.mend = mend
         place = f"{where}: " if where else ""
         super().__init__(f"{place}{what}; {mend}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """So that one that was raised in another process is the same here."""
+        return _raised_elsewhere, (type(self), self.what, self.mend, self.where)
+
+
+def _raised_elsewhere(kind: type[KppError], what: str, mend: str, where: str | None) -> KppError:
+    return kind(what, mend=mend, where=where)
 
 
 class ConfigError(KppError):
@@ -57,8 +69,26 @@ class RolloutError(KubernetesError):
     """A roll-out did not finish in time, or failed."""
 
 
+class LeaseLostError(KubernetesError):
+    """Another campaign has taken the namespace over: nothing more may be changed there, or put back."""
+
+
 class PrometheusError(ClusterError):
     """Prometheus could not be reached, or refused a query."""
+
+
+class QueryError(PrometheusError):
+    """A query has no answer.
+
+    Attributes:
+        is_passing: the same query may be answered a little later.
+        is_too_much: a part of it may be answered.
+        retry_after: how long to wait, in the server's words; empty if it said nothing.
+    """
+
+    is_passing = False
+    is_too_much = False
+    retry_after = ""
 
 
 class ShortfallError(KppError):

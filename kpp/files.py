@@ -1,5 +1,6 @@
 """Writes files whole or not at all."""
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,3 +49,13 @@ def make_directory(path: Path) -> None:
         raise ConfigError(
             f"no folder can be made here: {error.strerror}", where=str(path), mend=mend
         ) from error
+
+
+def sync_directory(directory: Path) -> None:
+    """Let a new file's name survive a power cut as well; not every platform and file system offers it."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -81,6 +81,9 @@ def test_what_was_measured_is_near_the_truth(campaign: str) -> None:
                 assert measured[schema.THROUGHPUT] == pytest.approx(
                     true["throughput_rps"], rel=0.03, abs=0.08
                 )
+                if true["cpu_cores"] is None:  # its container was started again meanwhile
+                    assert (service, load["user_count"]) == ("recommendationservice", 370)
+                    continue
                 # rate() leaves out some percent
                 assert measured[schema.CPU_USAGE] == pytest.approx(true["cpu_cores"], rel=0.1, abs=0.0005)
                 # cut to whole milliseconds, and with the sidecar's own way through

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
@@ -11,6 +12,9 @@ from kpp.clock import Clock
 from kpp.collector.csv_writer import CsvWriter
 from kpp.collector.measurement import Measurement
 from kpp.collector.plan import Experiment, Phase, Plan
+
+if TYPE_CHECKING:  # loading it takes the Kubernetes client with it
+    from kpp.collector.journal_record import CampaignRecord
 
 
 class _TimeLeftColumn(ProgressColumn):
@@ -38,9 +42,17 @@ class _CampaignBar(Progress):
 class CampaignProgress:
     """Observes a campaign and shows where it is in its plan; roll-outs take no planned time."""
 
-    def __init__(self, console: Console, clock: Clock, entry_service: str) -> None:
+    def __init__(
+        self,
+        console: Console,
+        clock: Clock,
+        entry_service: str,
+        resumed: "CampaignRecord | None" = None,
+    ) -> None:
+        """Show a campaign; `resumed` is what was done of it before."""
         self.files: CsvWriter | None = None
-        self.row_count = 0
+        self.row_count = resumed.row_count if resumed is not None else 0
+        self._resumed = resumed
         self._console = console
         self._clock = clock
         self._entry_service = entry_service
@@ -57,12 +69,15 @@ class CampaignProgress:
         self._experiment_count = len(plan.experiments)
         self._planned_before = planned_seconds_before(plan)
         self._bar.update(self._task, total=plan.total_seconds)
+        if self._resumed is not None:
+            done = f"{len(self._resumed.completed)} of {self._experiment_count}"
+            self._console.print(f"Going on with campaign {files.stem}: {done} experiments are done.")
         if self._console.is_terminal:
             self._bar.start()
 
     def entered(self, experiment: Experiment, phase: Phase) -> None:
         """Name the experiment and its phase."""
-        text = f"{experiment.number}/{self._experiment_count} · {experiment.user_count} users · {phase}"
+        text = f"{experiment.number}/{self._experiment_count} · {experiment.load} · {phase}"
         self._phase = experiment.number, phase
         self._phase_entered_at = self._clock.now()
         self._bar.update(self._task, description=text, completed=self._planned_before[self._phase])

@@ -1,25 +1,34 @@
 """`kpp collect`: run a campaign on a live cluster, or show what it would do."""
 
-import json
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from kpp.cli.cluster_clock import find_clock
 from kpp.cli.options import setting
-from kpp.collector.config import Config, read_config, setting_names
+from kpp.collector.config import Config, read_config, setting_names, variable_of
 from kpp.collector.profiles.reading import read_profile
+from kpp.errors import ConfigError
 
 if TYPE_CHECKING:
-    from kpp.collector.csv_writer import CsvWriter
+    from kpp.collector.plan import Level
 
 CLUSTER, LOAD, SAMPLING, OUTPUT = "Cluster", "Load", "Phases and sampling", "Output"
 
 
 def collect(  # noqa: PLR0913 - each parameter is an option
+    journal: Annotated[
+        Path | None,
+        typer.Argument(
+            help="With --resume: the journal or the measurements of the campaign; if not given, the newest "
+            "campaign in the output folder that is not finished.",
+            show_default=False,
+        ),
+    ] = None,
     *,
     prometheus_url: Annotated[
         str | None, setting("prometheus_url", CLUSTER, "Where Prometheus answers.", "URL")
@@ -32,6 +41,20 @@ def collect(  # noqa: PLR0913 - each parameter is an option
     load_generator: Annotated[
         str | None,
         setting("load_generator", CLUSTER, "Deployment that makes the load."),
+    ] = None,
+    load_container: Annotated[
+        str | None,
+        setting(
+            "load_container", CLUSTER, "Its container that is told the load; else the one with the users."
+        ),
+    ] = None,
+    load_variables: Annotated[
+        str | None,
+        setting("load_variables", CLUSTER, "Variables that it is told the load by.", "VARIABLES"),
+    ] = None,
+    users_per_replica: Annotated[
+        str | None,
+        setting("users_per_replica", CLUSTER, "Set no variable: the load is its replicas, of N users.", "N"),
     ] = None,
     label_key: Annotated[
         str | None, setting("label_key", CLUSTER, "Label of the Deployments that holds the service's name.")
@@ -51,6 +74,10 @@ def collect(  # noqa: PLR0913 - each parameter is an option
             "USERS",
         ),
     ] = None,
+    campaign: Annotated[
+        str | None,
+        setting("campaign", LOAD, "File of experiments with users and replicas, instead of these.", "FILE"),
+    ] = None,
     spawn_rate: Annotated[
         str | None, setting("spawn_rate", LOAD, "Users started per second, the variable RATE.", "N")
     ] = None,
@@ -69,6 +96,24 @@ def collect(  # noqa: PLR0913 - each parameter is an option
     ] = None,
     measured_seconds: Annotated[
         str | None, setting("measured_seconds", SAMPLING, "How long an experiment is sampled.", "S")
+    ] = None,
+    repeat: Annotated[str | None, setting("repeat", LOAD, "Run the whole sweep so many times.", "N")] = None,
+    until_steady: Annotated[
+        bool | None,
+        typer.Option(
+            "--until-steady/--no-until-steady",
+            help="Extend an experiment while its throughput or response time drifts.",
+            envvar=variable_of("until_steady"),
+            show_default="no",
+            rich_help_panel=SAMPLING,
+        ),
+    ] = None,
+    max_measured_seconds: Annotated[
+        str | None, setting("max_measured_seconds", SAMPLING, "How far it is extended at most.", "S")
+    ] = None,
+    error_budget: Annotated[
+        str | None,
+        setting("error_budget", SAMPLING, "End the campaign if a larger share of requests fails.", "SHARE"),
     ] = None,
     cooldown_seconds: Annotated[
         str | None, setting("cooldown_seconds", SAMPLING, "Rest without load between experiments.", "S")
@@ -97,6 +142,22 @@ def collect(  # noqa: PLR0913 - each parameter is an option
         bool,
         typer.Option("--dry-run", help="Show plan and patches; touch nothing.", rich_help_panel=OUTPUT),
     ] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Check all that a campaign needs; change nothing.", rich_help_panel=OUTPUT
+        ),
+    ] = False,
+    skip_checks: Annotated[
+        bool,
+        typer.Option("--skip-checks", help="Start although checks fail.", rich_help_panel=OUTPUT),
+    ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Put back what a dead campaign left, then go on with it.", rich_help_panel=OUTPUT
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON.", rich_help_panel=OUTPUT)
     ] = False,
@@ -105,51 +166,53 @@ def collect(  # noqa: PLR0913 - each parameter is an option
 
     Each setting may also stand in the environment or in a .env file, under the name in brackets.
     """
+    if journal is not None and not resume:
+        raise ConfigError(
+            f"a new campaign takes no argument, and {journal} is one",
+            mend="give --resume to go on with that campaign",
+        )
     # every parameter that is named like a field of Config is a setting
     given = {field: value for field, value in locals().items() if field in setting_names()}
-    config = read_config(given, os.environ, env_file or default_env_file())
+    env_file = env_file or default_env_file()
+    if resume:
+        from kpp.cli.campaign_run import resume_newest
+
+        resume_newest(journal, given, env_file, dry_run=dry_run, as_json=as_json)
+        return
+    config, levels = _read_levels(read_config(given, os.environ, env_file), given)
     read_profile(config.profile)  # a faulty one is told before anything is done
     if dry_run:
         from kpp.cli.campaign_plan import show_plan
 
-        show_plan(config, find_clock(os.environ), as_json=as_json)
+        show_plan(config, levels, find_clock(os.environ), as_json=as_json)
+    elif check:
+        from kpp.cli.preflight import show_checks
+        from kpp.collector.plan import plan_campaign
+
+        show_checks(config, plan_campaign(config, levels), find_clock(os.environ), as_json=as_json)
     else:
-        _run(config, as_json=as_json)
+        from kpp.cli.campaign_run import run
+
+        run(config, levels, is_checked=not skip_checks, as_json=as_json)
+
+
+def _read_levels(config: Config, given: Mapping[str, object]) -> "tuple[Config, tuple[Level, ...] | None]":
+    """The experiments of a campaign file, and the settings with their user counts; None without a file."""
+    if config.campaign is None or (given["user_counts"] and not given["campaign"]):
+        return replace(config, campaign=None), None
+    if given["user_counts"]:
+        raise ConfigError(
+            "both KPP_CAMPAIGN and KPP_USER_COUNTS say what to run",
+            where="configuration",
+            mend="give only one of --campaign and --user-counts",
+        )
+    from kpp.collector.campaign_file import read_campaign_file
+
+    levels = read_campaign_file(config.campaign)
+    return replace(config, user_counts=tuple(sorted({level.user_count for level in levels}))), levels
 
 
 def default_env_file() -> Path | None:
     """The `.env` of the working directory, None where there is none."""
     path = Path(".env")
     return path if path.is_file() else None
-
-
-def _run(config: Config, *, as_json: bool) -> None:
-    from kpp.cli.campaign_progress import CampaignProgress
-    from kpp.collector.collector import run_campaign
-    from kpp.collector.kubernetes_client import KubernetesClient
-    from kpp.collector.prometheus_client import PrometheusClient
-
-    clock = find_clock(os.environ)
-    progress = CampaignProgress(Console(stderr=True, highlight=False), clock, config.entry_service)
-    try:
-        with KubernetesClient(config, clock) as cluster, PrometheusClient(config, clock) as prometheus:
-            run_campaign(config, cluster, prometheus, clock, progress)
-    finally:
-        progress.stop()
-        if progress.files is not None:
-            _show_files(progress.files, progress.row_count, as_json=as_json)
-
-
-def _show_files(files: "CsvWriter", row_count: int, *, as_json: bool) -> None:
-    from kpp.collector.manifest import manifest_path
-
-    manifest = manifest_path(files.path)
-    if row_count == 0:
-        typer.echo("Nothing was collected.", err=True)
-    elif as_json:
-        paths = {"measurements": str(files.path), "calls": str(files.calls_path), "manifest": str(manifest)}
-        typer.echo(json.dumps({**paths, "rows": row_count}, indent=2))
-    else:
-        typer.echo(f"Collected {row_count} rows in {files.path}")
-        typer.echo(f"  who calls whom        {files.calls_path}")
-        typer.echo(f"  settings and cluster  {manifest}")

@@ -19,6 +19,7 @@ from kpp.cli.fit import fit
 from kpp.cli.import_history import import_history
 from kpp.cli.many_values import ManyFiles
 from kpp.cli.predict import predict
+from kpp.cli.restore import restore
 from kpp.cli.simulate import simulate
 from kpp.cli.table import table
 from kpp.cli.train import train
@@ -56,6 +57,7 @@ def configure(
 
 app.command()(collect)
 app.command("import")(import_history)
+app.command()(restore)
 app.command()(train)
 app.command()(table)
 app.command()(fit)
@@ -66,9 +68,13 @@ app.command()(simulate)
 app.command()(demo)
 
 
+_HANGUP = getattr(signal, "SIGHUP", None)  # the terminal was closed; not every platform has it
+_INTERRUPTIONS = [signal.SIGINT, signal.SIGTERM, *([_HANGUP] if _HANGUP is not None else [])]
+
+
 def _interrupt(signal_number: int, _frame: FrameType | None) -> NoReturn:
     """Raise once; whatever cleans up after that is not disturbed by further signals."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _INTERRUPTIONS:
         signal.signal(number, signal.SIG_IGN)
     raise Interrupted("interrupted", mend="run the command again to start over")
 
@@ -76,8 +82,9 @@ def _interrupt(signal_number: int, _frame: FrameType | None) -> NoReturn:
 def main(arguments: list[str] | None = None) -> None:
     """Run `kpp` and exit with the codes of `kpp.errors`."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    for number in _INTERRUPTIONS:
+        if number != _HANGUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup: to be left alone
+            signal.signal(number, _interrupt)
     debug = "--debug" in arguments
     try:
         app(args=arguments, prog_name="kpp")
@@ -91,12 +98,17 @@ def main(arguments: list[str] | None = None) -> None:
 def _tell(error: KppError) -> list[str]:
     """The error's line, and one for each earlier error that it came on top of and does not quote."""
     lines = [str(error)]
-    earlier = error.__cause__ or error.__context__
+    earlier = _earlier(error)
     while earlier is not None:
         if isinstance(earlier, KppError) and str(earlier) not in lines[-1]:
             lines.append(f"before that: {earlier}")
-        earlier = earlier.__cause__ or earlier.__context__
+        earlier = _earlier(earlier)
     return lines
+
+
+def _earlier(error: BaseException) -> BaseException | None:
+    """What the error came on top of, unless it was raised to stand in its place."""
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def _fail(lines: list[str], exit_code: int, *, debug: bool) -> NoReturn:

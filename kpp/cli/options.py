@@ -33,7 +33,7 @@ def parse_users(text: str) -> Sequence[int]:
     Raises:
         ConfigError: it is no list and no range, or a count is not positive.
     """
-    from kpp.collector.config import parse_user_counts
+    from kpp.collector.setting_types import parse_user_counts
 
     try:
         counts = parse_user_counts(text)

@@ -1,4 +1,4 @@
-"""Shows a running training: bars over services and epochs on a terminal, one line per service elsewhere."""
+"""Shows a running training: bars over epochs and plots on a terminal, one line per service elsewhere."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +19,7 @@ class TrainingProgress:
         self.total = 0
         self._console = console
         self._max_epochs = max_epochs
+        self._epochs: dict[str, int] = {}  # of the services in training
         self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -27,36 +28,52 @@ class TrainingProgress:
             console=console,
             transient=True,
         )
-        self._all = self._bars.add_task("all services", total=None)
-        self._epochs = self._bars.add_task("", total=max_epochs)
+        self._all = self._bars.add_task("training", total=None)
+        self._plots = self._bars.add_task("plots", total=None, visible=False)
         self._say(f"Reading {', '.join(map(str, files))}")
 
-    def started(self, services: Sequence[str], skipped: Mapping[str, str], notes: Sequence[str]) -> None:
-        """Tell what was done to the data and what is left out; show the bars."""
+    def started(
+        self, services: Sequence[str], kept: Sequence[str], skipped: Mapping[str, str], notes: Sequence[str]
+    ) -> None:
+        """Tell what was done to the data, what is kept and what is left out; show the bars."""
         self.total = len(services)
         for note in notes:
             self._say(note)
         for service, reason in skipped.items():
             self._say(f"{service} is skipped: {reason}")
+        if kept:
+            names = f"{kept[0]} is" if len(kept) == 1 else f"{len(kept)} services are"
+            self._say(f"{names} kept: trained before on the same data with the same settings")
         self._bars.update(self._all, total=self.total * self._max_epochs)
-        if self._console.is_terminal:
+        self._bars.update(self._plots, total=self.total)
+        if self._console.is_terminal and self.total:
             self._bars.start()
 
     def epoch_done(self, service: str, epoch: int) -> None:
-        """Move both bars on."""
-        self._bars.update(self._epochs, description=f"{service}, epoch {epoch}", completed=epoch)
-        self._bars.update(self._all, completed=self.done * self._max_epochs + epoch)
+        """Move the bar on."""
+        self._epochs[service] = epoch
+        self._show()
 
     def service_done(self, config: "ModelConfig") -> None:
         """Say in a line what became of the service; an early stop moves the bar on to its end."""
         self.done += 1
-        self._bars.update(self._all, completed=self.done * self._max_epochs)
+        self._epochs.pop(config.service, None)
+        self._show()
         best, epochs = config.training.best_epoch, config.training.epochs
         self._say(f"[{self.done}/{self.total}] {config.service}: best after {best} of {epochs} epochs")
+
+    def plot_done(self, service: str) -> None:
+        """Move the bar of the plots on; it is shown once it is all that is left."""
+        self._bars.update(self._plots, advance=1, visible=self.done == self.total)
 
     def stop(self) -> None:
         """Give the terminal back."""
         self._bars.stop()
+
+    def _show(self) -> None:
+        epochs = self.done * self._max_epochs + sum(self._epochs.values())
+        running = f", {len(self._epochs)} in training" if self._epochs else ""
+        self._bars.update(self._all, completed=epochs, description=f"{self.done} done{running}")
 
     def _say(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,16 +1,27 @@
 """A CSV file that grows by whole batches: what is on disk is valid at any instant."""
 
-import contextlib
 import csv
+import hashlib
 import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
-from kpp.errors import ConfigError
+from kpp.errors import ConfigError, InputError
+from kpp.files import sync_directory
 
 Row = Sequence[object]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in a file up to which its content is known."""
+
+    size_bytes: int
+    sha256: str  # of everything before it
 
 
 class BatchFile:
@@ -31,13 +42,49 @@ class BatchFile:
         with _explained(path):
             self._file = path.open("xb", buffering=0)
         self._end = 0  # of the last whole batch, in bytes
+        self._digest = hashlib.sha256()
         try:
             self.write([columns])
             self._header_end = self._end
-            _sync_directory(path.parent)
+            sync_directory(path.parent)
         except BaseException:
             self.discard()
             raise
+
+    @classmethod
+    def open_again(cls, path: Path, columns: Row, mark: Mark | None) -> Self:
+        """Go on with a file, from `mark`: what was written after it is cut off. None keeps the header only.
+
+        A file that is missing and has no row before the mark is made anew.
+
+        Raises:
+            InputError: what it holds before the mark is not what was written.
+            ConfigError: it cannot be opened, cut or made.
+        """
+        header = _as_csv([columns])
+        end = len(header) if mark is None else mark.size_bytes
+        if not path.exists() and end <= len(header):
+            return cls(path, columns)
+        with _explained(path):
+            content = path.read_bytes()
+        if mark is None:
+            end = min(end, len(content))  # a machine that went down may have left a part of the header
+        digest = hashlib.sha256(content[:end])
+        expected = hashlib.sha256(header[:end]).hexdigest() if mark is None else mark.sha256
+        if digest.hexdigest() != expected or len(content) < end:
+            raise InputError(
+                "was changed since the campaign wrote it",
+                where=str(path),
+                mend="put the file back as it was, or start a new campaign",
+            )
+        file = cls.__new__(cls)
+        with _explained(path):
+            file._file = path.open("r+b", buffering=0)
+        file.path, file._end, file._digest, file._header_end = path, end, digest, len(header)
+        file._cut_back()
+        if end < len(header):
+            file._write(header[end:])
+        return file
 
     def write(self, rows: Iterable[Row]) -> None:
         """Append rows: all of them, or none. None is an empty cell.
@@ -45,17 +92,12 @@ class BatchFile:
         Raises:
             ConfigError: they could not be written.
         """
-        content = _as_csv(rows)
-        try:
-            with _explained(self.path):
-                unwritten = memoryview(content)
-                while unwritten:  # one write takes it all, unless the disk is about to be full
-                    unwritten = unwritten[self._file.write(unwritten) :]
-                os.fsync(self._file.fileno())
-            self._end += len(content)
-        except BaseException:
-            self._cut_back()
-            raise
+        self._write(_as_csv(rows))
+
+    @property
+    def mark(self) -> Mark:
+        """The end of the last whole batch."""
+        return Mark(self._end, self._digest.hexdigest())
 
     @property
     def has_rows(self) -> bool:
@@ -71,6 +113,19 @@ class BatchFile:
         self.close()
         self.path.unlink(missing_ok=True)
 
+    def _write(self, content: bytes) -> None:
+        try:
+            with _explained(self.path):
+                unwritten = memoryview(content)
+                while unwritten:  # one write takes it all, unless the disk is about to be full
+                    unwritten = unwritten[self._file.write(unwritten) :]
+                os.fsync(self._file.fileno())
+            self._end += len(content)
+            self._digest.update(content)
+        except BaseException:
+            self._cut_back()
+            raise
+
     def _cut_back(self) -> None:
         with _explained(self.path):
             self._file.truncate(self._end)
@@ -82,16 +137,6 @@ def _as_csv(rows: Iterable[Row]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode()
-
-
-def _sync_directory(directory: Path) -> None:
-    """Let the file's name survive a power cut as well; not every platform and file system offers it."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 @contextmanager

@@ -1,166 +1,208 @@
 """Phase 1, the experiment loop: drive every load, sample every service, leave the cluster as it was found."""
 
-import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 from kpp.clock import Clock
+from kpp.collector.cluster_state import ClusterState
 from kpp.collector.config import Config
 from kpp.collector.csv_writer import CsvWriter
-from kpp.collector.kubernetes_client import KubernetesClient, LoadState, Service
+from kpp.collector.journal import Journal
+from kpp.collector.journal_record import CampaignRecord, read_journal
+from kpp.collector.kubernetes_client import KubernetesClient
+from kpp.collector.lease_object import Holder
 from kpp.collector.manifest import manifest_path, write_manifest
-from kpp.collector.measurement import Measurement
-from kpp.collector.plan import Experiment, Phase, Plan, plan_campaign
-from kpp.collector.prometheus_client import CpuSource, PrometheusClient
-from kpp.errors import ClusterError
+from kpp.collector.observer import Observer
+from kpp.collector.phases import Phases
+from kpp.collector.plan import Experiment, Plan, plan_campaign
+from kpp.collector.prometheus_client import PrometheusClient
+from kpp.collector.quality.book import QualityBook
+from kpp.collector.quality.quality_file import quality_path
+from kpp.collector.survey import Survey, check_same_application, refuse_leftovers, survey
+from kpp.errors import Interrupted, LeaseLostError
 
-logger = logging.getLogger(__name__)
-
-WAIT_SLICE_SECONDS = 1.0  # how often a wait tells the observer that time has passed
-
-
-class Observer(Protocol):
-    """Watches a campaign, to show it; nothing that it does changes the campaign."""
-
-    def started(self, plan: Plan, files: CsvWriter) -> None:
-        """The campaign begins; `files` are being written."""
-
-    def entered(self, experiment: Experiment, phase: Phase) -> None:
-        """A phase of an experiment begins."""
-
-    def waited(self) -> None:
-        """Time has passed: called about once a second while a phase lasts."""
-
-    def sampled(self, rows: Sequence[Measurement]) -> None:
-        """One tick's rows are on disk."""
-
-
-def run_campaign(
-    config: Config, cluster: KubernetesClient, prometheus: PrometheusClient, clock: Clock, observer: Observer
-) -> None:
-    """Run every experiment of the configuration and write what is measured as it comes.
-
-    Whatever happens, the load generator's replicas and variables are put back as they were found.
-
-    Raises:
-        ClusterError: the cluster or Prometheus cannot be reached or refuses; or an experiment has no sample.
-        ConfigError: the output folder cannot be written.
-    """
-    prometheus.check_ready()
-    services = cluster.discover_services()
-    cpu_source = prometheus.detect_cpu_source(clock.now() - config.evaluation_lag_seconds)
-    load_found = cluster.read_load()
-    with CsvWriter(config.output_directory, clock.now()) as files, load_restored(cluster, load_found):
-        write_manifest(
-            manifest_path(files.path),
-            config,
-            started_at=clock.now(),
-            cpu_source=cpu_source,
-            services=services,
-            resources=cluster.read_resources(),
-            node_cores=cluster.read_node_cores(),
-            load_found=load_found,
-        )
-        campaign = _Campaign(config, cluster, prometheus, clock, observer, services, cpu_source, files)
-        plan = plan_campaign(config)
-        observer.started(plan, files)
-        for experiment in plan.experiments:
-            campaign.start_load(experiment)
-            campaign.warm_up(experiment)
-            campaign.measure(experiment)
-            campaign.cool_down(experiment)
-
-
-@contextmanager
-def load_restored(cluster: KubernetesClient, found: LoadState) -> Iterator[None]:
-    """Put the load generator back as it was found when the block ends, however it ends."""
-    try:
-        yield
-    finally:
-        cluster.restore_load(found)
+__all__ = ["Observer", "restore_campaign", "resume_campaign", "run_campaign"]
 
 
 @dataclass(frozen=True)
-class _Campaign:
-    """The parts of a running campaign, and the phases of its experiments."""
+class World:
+    """What a campaign is run against, and who watches."""
 
     config: Config
     cluster: KubernetesClient
     prometheus: PrometheusClient
     clock: Clock
     observer: Observer
-    services: Sequence[Service]
-    cpu_source: CpuSource
-    files: CsvWriter
 
-    def start_load(self, experiment: Experiment) -> None:
-        """Stop the load generator first: in a rolling update the old and the new one would overlap."""
-        self.observer.entered(experiment, Phase.STARTING)
-        self.cluster.stop_load()
-        self.cluster.set_load(experiment.user_count, self.config.spawn_rate)
-        self.cluster.start_load()
 
-    def warm_up(self, experiment: Experiment) -> None:
-        """Wait until all users have started and the rate window holds nothing but their load."""
-        self.observer.entered(experiment, Phase.WARMUP)
-        self._wait_until(self.clock.now() + experiment.warmup_seconds)
+def run_campaign(
+    config: Config,
+    cluster: KubernetesClient,
+    prometheus: PrometheusClient,
+    clock: Clock,
+    observer: Observer,
+    plan: Plan | None = None,
+) -> None:
+    """Run every experiment of a plan and write what is measured as it comes.
 
-    def measure(self, experiment: Experiment) -> None:
-        """Sample on a fixed grid: each tick has its own evaluation time, so a slow one delays no other.
+    Whatever happens, all that was changed of the cluster is put back as it was found. What cannot be caught
+    (a power cut, kill -9) leaves a journal, from which `resume_campaign` or `restore_campaign` does it.
 
-        A tick that fails is a gap in the table; an experiment in which all fail ends the campaign.
-        """
-        self.observer.entered(experiment, Phase.MEASURING)
-        started_at = self.clock.now()
-        lost: ClusterError | None = None
-        sampled_count = 0
-        for tick in range(1, self.config.samples_per_experiment + 1):
-            evaluated_at = started_at + tick * self.config.sampling_interval_seconds
-            self._wait_until(evaluated_at + self.config.evaluation_lag_seconds)
-            try:
-                rows = self._sample(experiment, evaluated_at)
-            except ClusterError as error:
-                lost = error
-                logger.warning("Tick %d of experiment %d is lost: %s", tick, experiment.number, error)
-                continue
-            self.files.write_batch(rows)
-            self.observer.sampled(rows)
-            sampled_count += 1
-        if lost is not None and sampled_count == 0:
-            raise lost
-        self._measure_calls(experiment, started_at, evaluated_at)
+    Args:
+        config: the settings.
+        cluster: changed by the campaign.
+        prometheus: asked for measurements.
+        clock: all waiting goes through it.
+        observer: is told what happens.
+        plan: None takes the user counts of the settings.
 
-    def cool_down(self, experiment: Experiment) -> None:
-        """Let the application come to rest without load before the next experiment."""
-        if experiment.cooldown_seconds > 0:
-            self.observer.entered(experiment, Phase.COOLDOWN)
-            self.cluster.stop_load()
-            self._wait_until(self.clock.now() + experiment.cooldown_seconds)
+    Raises:
+        ClusterError: the cluster or Prometheus cannot be reached or refuses; or an experiment has no sample;
+            or another campaign has the namespace.
+        ConfigError: the output folder cannot be written; or the plan scales what is no service.
+    """
+    world = World(config, cluster, prometheus, clock, observer)
+    plan = plan or plan_campaign(config)
+    prometheus.check_ready()
+    with Journal.create(config.output_directory, clock) as journal:
+        holder = Holder.this_process(journal.begin(config, plan), journal.stem)
+        with (
+            CsvWriter.open_again(config.output_directory, journal.stem, None) as files,
+            outcome_recorded(journal),
+            cluster.lease(holder),
+        ):
+            found = survey(config, cluster, prometheus, clock, plan)
+            refuse_leftovers(config.output_directory, found.state)
+            book = QualityBook(quality_path(files.path), {})
+            _run(world, plan, plan.experiments, found, journal, files, book)
 
-    def _sample(self, experiment: Experiment, evaluated_at: float) -> list[Measurement]:
-        pods = self.cluster.read_pods()
-        signals = self.prometheus.sample(evaluated_at, pods, self.services, self.cpu_source)
-        resources = self.cluster.read_resources()
-        return [
-            Measurement.join(evaluated_at, name, experiment.user_count, signals[name], resources[name])
-            for name in (service.name for service in self.services)
-        ]
 
-    def _measure_calls(self, experiment: Experiment, started_at: float, ended_at: float) -> None:
-        try:
-            calls = self.prometheus.measure_calls(started_at, ended_at, self.services)
-        except ClusterError as error:
-            logger.warning("The calls of experiment %d are lost: %s", experiment.number, error)
-        else:
-            self.files.write_calls(calls, experiment.user_count)
+def resume_campaign(
+    record: CampaignRecord,
+    config: Config,
+    cluster: KubernetesClient,
+    prometheus: PrometheusClient,
+    clock: Clock,
+    observer: Observer,
+) -> None:
+    """Put back what a dead campaign left, then go on with its first experiment that is not completed.
 
-    def _wait_until(self, instant: float) -> None:
-        while (remaining_seconds := instant - self.clock.now()) > 0:
-            self.clock.sleep(min(remaining_seconds, WAIT_SLICE_SECONDS))
-            self.observer.waited()
+    The rows of an experiment that was not completed are cut off: it is run again, into the same files.
+
+    Args:
+        record: the campaign.
+        config: its settings.
+        cluster: changed by the campaign.
+        prometheus: asked for measurements.
+        clock: all waiting goes through it.
+        observer: is told what happens.
+
+    Raises:
+        ClusterError: as `run_campaign` does; or the application is not the one that was measured before.
+        ConfigError: the campaign is still running; or a file cannot be written.
+        InputError: a table is not what the campaign wrote.
+    """
+    world = World(config, cluster, prometheus, clock, observer)
+    with Journal.open_again(record.path, clock) as journal:
+        record = read_journal(record.path) or record  # again: now nobody else writes it
+        holder = Holder.this_process(record.campaign_id, record.stem)
+        with outcome_recorded(journal), cluster.lease(holder):
+            journal.resumed()
+            restore_found(record, cluster, journal)  # before all that may hinder the rest
+            prometheus.check_ready()
+            found = survey(config, cluster, prometheus, clock, record.plan)
+            if record.found is not None:
+                found = check_same_application(record.found, found)
+            with CsvWriter.open_again(record.path.parent, record.stem, record.marks) as files:
+                book = QualityBook(quality_path(files.path), record.quality)
+                _run(world, record.plan, record.remaining, found, journal, files, book)
+
+
+def restore_campaign(record: CampaignRecord, cluster: KubernetesClient, clock: Clock) -> tuple[str, ...]:
+    """Put back what a dead campaign left, and nothing else.
+
+    Returns:
+        What was changed, a line each; nothing when all was as the campaign had found it.
+
+    Raises:
+        KubernetesError: the cluster cannot be reached or refuses.
+        ConfigError: the campaign is still running; or its journal cannot be written.
+    """
+    with Journal.open_again(record.path, clock) as journal:
+        record = read_journal(record.path) or record
+        with cluster.lease(Holder.this_process(record.campaign_id, record.stem)):
+            return restore_found(record, cluster, journal, even_if_restored=True)
+
+
+def restore_found(
+    record: CampaignRecord, cluster: KubernetesClient, journal: Journal, *, even_if_restored: bool = False
+) -> tuple[str, ...]:
+    """Put the cluster back as a campaign found it, and record it; a campaign that did so itself is left."""
+    if record.state is None or (record.is_restored and not even_if_restored):
+        return ()
+    changes = cluster.restore(record.state)
+    journal.restored(changes)
+    return changes
+
+
+def _run(
+    world: World,
+    plan: Plan,
+    experiments: Iterable[Experiment],
+    found: Survey,
+    journal: Journal,
+    files: CsvWriter,
+    book: QualityBook,
+) -> None:
+    journal.found(found.as_json())
+    write_manifest(manifest_path(files.path), world.config, world.clock.now(), found.as_json())
+    phases = Phases(
+        world.config,
+        world.cluster,
+        world.prometheus,
+        world.clock,
+        world.observer,
+        found,
+        journal,
+        files,
+        book,
+    )
+    world.observer.started(plan, files)
+    with put_back(world.cluster, found.state, journal):
+        for experiment in experiments:
+            phases.start_load(experiment)
+            phases.warm_up(experiment)
+            phases.measure(experiment)
+            phases.cool_down(experiment)
+
+
+@contextmanager
+def put_back(cluster: KubernetesClient, state: ClusterState, journal: Journal) -> Iterator[None]:
+    """Put everything back when the block ends, however it ends; unless the cluster is another campaign's."""
+    try:
+        yield
+    except LeaseLostError:
+        raise
+    except BaseException:
+        journal.restored(cluster.restore(state))
+        raise
+    journal.restored(cluster.restore(state))
+
+
+@contextmanager
+def outcome_recorded(journal: Journal) -> Iterator[None]:
+    """Record how the campaign ended."""
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt):
+        journal.ended("interrupted")
+        raise
+    except BaseException as error:
+        journal.ended("failed", str(error))
+        raise
+    journal.ended("completed")
 
 
 if __name__ == "__main__":

@@ -7,12 +7,8 @@ from typing import Annotated, Any
 
 from dotenv import dotenv_values
 from pydantic import (
-    AfterValidator,
-    BeforeValidator,
     ConfigDict,
     Field,
-    HttpUrl,
-    TypeAdapter,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -28,64 +24,19 @@ from kpp.collector.access_settings import (
 )
 from kpp.collector.profiles.reading import DEFAULT_PROFILE
 from kpp.collector.prometheus_access import PrometheusAccess
+from kpp.collector.setting_types import (
+    LabelKey,
+    LoadVariables,
+    Name,
+    Names,
+    Seconds,
+    SecondsOrNone,
+    Url,
+    UserCounts,
+)
 from kpp.errors import ConfigError
-from kpp.schema import is_dns_label
-
-
-def parse_user_counts(text: object) -> object:
-    """Read `10,20,50` or `start:end:step` (the end included); anything else is left for the check to refuse.
-
-    >>> parse_user_counts("10:30:10")
-    (10, 20, 30)
-    >>> parse_user_counts("5, 80")
-    (5, 80)
-    """
-    if not isinstance(text, str):
-        return text
-    try:
-        numbers = [int(part) for part in text.replace(",", ":").split(":")]
-        if ":" not in text:
-            return tuple(numbers)
-        start, end, step = numbers
-    except ValueError:
-        raise ValueError("a list of whole numbers like 10,20,50, or start:end:step like 10:100:10") from None
-    if step <= 0 or end < start:
-        raise ValueError("a range start:end:step needs end >= start and step > 0")
-    return tuple(range(start, end + 1, step))
-
-
-def _split_names(text: object) -> object:
-    return tuple(name.strip() for name in text.split(",") if name.strip()) if isinstance(text, str) else text
-
-
-def _check_url(text: str) -> str:
-    url = TypeAdapter(HttpUrl).validate_python(text)
-    if url.username is not None or url.password is not None:
-        raise ValueError("user and password belong into PROMETHEUS_USER and PROMETHEUS_PASSWORD")
-    if url.query is not None or url.fragment is not None:
-        raise ValueError("must end with the path, without ? and #")
-    return text.rstrip("/")
-
-
-def _check_name(text: str) -> str:
-    if not is_dns_label(text):
-        raise ValueError("a name in Kubernetes has lower-case letters, digits and '-', at most 63 characters")
-    return text
-
 
 logger = logging.getLogger(__name__)
-
-Url = Annotated[str, AfterValidator(_check_url)]
-Name = Annotated[str, AfterValidator(_check_name)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_split_names)]
-UserCounts = Annotated[
-    tuple[Annotated[int, Field(ge=1, le=1_000_000)], ...],
-    BeforeValidator(parse_user_counts),
-    Field(min_length=1),
-]
-LabelKey = Annotated[str, Field(pattern=r"^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$")]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-SecondsOrNone = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 # defaults are validated too: one that does not go with what was set is a fault
@@ -97,10 +48,14 @@ class Config:
     kube_context: str | None = None
     namespace: Name = "default"
     load_generator: Name = "loadgenerator"
+    load_container: Name | None = None  # None: the only one that has a variable with the users
+    load_variables: LoadVariables = "USERS={users} RATE={rate}"
+    users_per_replica: Annotated[int, Field(ge=1)] | None = None  # not None: the replicas alone are the load
     label_key: LabelKey = "app"
     excluded_services: Names = ("redis-cart",)
     entry_service: Name = "frontend"
     user_counts: UserCounts = (10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
+    campaign: Path | None = None  # a file of experiments, instead of the user counts
     spawn_rate: Annotated[int, Field(ge=1)] = 10  # users started per second: the variable RATE
     rate_window_seconds: Annotated[int, Field(ge=1)] = 60
     warmup_seconds: Seconds = 60.0
@@ -111,6 +66,10 @@ class Config:
     evaluation_lag_seconds: SecondsOrNone = 30.0  # cAdvisor's samples are up to 15 s old, and so are scrapes
     request_timeout_seconds: Seconds = 10.0
     rollout_timeout_seconds: Seconds = 600.0
+    repeat: Annotated[int, Field(ge=1, le=1000)] = 1  # how often the whole sweep is run
+    until_steady: bool = False  # whether an experiment is extended that is not steady by its planned end
+    max_measured_seconds: Seconds = 1800.0  # how far it is extended at most
+    error_budget: Annotated[float, Field(ge=0, le=1)] | None = None  # share of requests that may fail
     output_directory: Path = Path("dataset")
     profile: Annotated[str, Field(min_length=1)] = (
         DEFAULT_PROFILE  # of queries: a name, or the path of a file
@@ -150,10 +109,34 @@ class Config:
             )
         return measured_seconds
 
+    @field_validator("max_measured_seconds")
+    @classmethod
+    def _holds_the_planned_time(cls, max_measured_seconds: float, info: ValidationInfo) -> float:
+        measured_seconds = info.data.get("measured_seconds", 0)
+        if info.data.get("until_steady") and max_measured_seconds < measured_seconds:
+            raise ValueError(
+                f"at least {variable_of('measured_seconds')} ({measured_seconds:g} s), "
+                "as an experiment is extended and never cut"
+            )
+        return max_measured_seconds
+
     @property
     def samples_per_experiment(self) -> int:
         """How many ticks an experiment's measuring phase holds."""
         return int(self.measured_seconds // self.sampling_interval_seconds)
+
+
+# of these a resumed campaign takes the present ones: they say how to reach what is measured, not what
+MAY_CHANGE = frozenset(
+    {
+        "error_budget",
+        "kube_context",
+        "output_directory",
+        "prometheus_url",
+        "request_timeout_seconds",
+        "rollout_timeout_seconds",
+    }
+)
 
 
 def setting_names() -> tuple[str, ...]:
@@ -171,7 +154,10 @@ def variable_of(field: str) -> str:
 
 
 def read_config(
-    options: Mapping[str, object], environment: Mapping[str, str], env_file: Path | None
+    options: Mapping[str, object],
+    environment: Mapping[str, str],
+    env_file: Path | None,
+    recorded: Mapping[str, object] | None = None,
 ) -> Config:
     """Merge the settings and check them all.
 
@@ -179,6 +165,8 @@ def read_config(
         options: field name to value; None means not given.
         environment: the process's environment.
         env_file: a `.env` file that exists, or None.
+        recorded: settings of a campaign that is resumed, by field. The file does not go before them, except
+            for those that may change.
 
     Raises:
         ConfigError: one line for all faults, each with the variable, what it held and what is allowed.
@@ -187,7 +175,10 @@ def read_config(
     from_file = dotenv_values(env_file) if env_file is not None else {}
     settings: dict[str, Any] = {}
     for variable, field in variables.items():
-        for value in (options.get(field), environment.get(variable), from_file.get(variable)):
+        before = (recorded or {}).get(field)
+        in_file = from_file.get(variable)
+        later = (in_file, before) if field in MAY_CHANGE else (before, in_file)
+        for value in (options.get(field), environment.get(variable), *later):
             if value not in (None, ""):
                 settings[field] = value
                 break

@@ -3,14 +3,14 @@
 import contextlib
 import itertools
 import math
-from collections.abc import Iterable
-from dataclasses import astuple
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from kpp.collector.batch_file import BatchFile
+from kpp.collector.batch_file import BatchFile, Mark
 from kpp.collector.measurement import Measurement
 from kpp.errors import ConfigError
 from kpp.schema import CALLEE, CALLER, CALLS, OPTIONAL_COLUMNS, REQUIRED_COLUMNS, USER_COUNT
@@ -20,6 +20,15 @@ if TYPE_CHECKING:  # loading it takes the Kubernetes client with it
 
 MEASUREMENT_COLUMNS = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
 CALL_COLUMNS = (CALLER, CALLEE, CALLS, USER_COUNT)
+RESULTS, CALLS_OF = "performance_results_", "performance_calls_"  # before the stem
+
+
+@dataclass(frozen=True)
+class TableMarks:
+    """A place in each of the campaign's tables."""
+
+    measurements: Mark
+    calls: Mark
 
 
 class CsvWriter:
@@ -41,8 +50,33 @@ class CsvWriter:
             started_at: Unix seconds. They name the files, in UTC; if a name is taken, the next free second
                 does, so that no file is ever overwritten.
         """
-        _make_directory(directory)
-        self._measurements, self._calls = _open_next_free(directory, math.floor(started_at))
+        make_output_directory(directory)
+        self._measurements, self._calls = _open_next_free(directory, started_at)
+
+    @classmethod
+    def open_again(cls, directory: Path, stem: str, marks: TableMarks | None) -> Self:
+        """Go on with the files of this stem, or make those that are missing and had no row.
+
+        Args:
+            directory: where they are.
+            stem: what their names share.
+            marks: what is to be kept of each; None keeps no row.
+
+        Raises:
+            InputError: a file is not what was written.
+        """
+        writer = cls.__new__(cls)
+        writer._measurements = BatchFile.open_again(
+            directory / f"{RESULTS}{stem}.csv", MEASUREMENT_COLUMNS, marks.measurements if marks else None
+        )
+        try:
+            writer._calls = BatchFile.open_again(
+                directory / f"{CALLS_OF}{stem}.csv", CALL_COLUMNS, marks.calls if marks else None
+            )
+        except BaseException:
+            writer._measurements.close()
+            raise
+        return writer
 
     def __enter__(self) -> Self:
         return self
@@ -65,7 +99,12 @@ class CsvWriter:
     @property
     def stem(self) -> str:
         """What the names of the two files share, `YYYYMMDD-HHMMSS`."""
-        return self.path.stem.removeprefix("performance_results_")
+        return self.path.stem.removeprefix(RESULTS)
+
+    @property
+    def marks(self) -> TableMarks:
+        """How far both files are written."""
+        return TableMarks(self._measurements.mark, self._calls.mark)
 
     def write_batch(self, rows: Iterable[Measurement]) -> None:
         """Append one tick's measurements: all, or, when that fails, none. They are on disk on return."""
@@ -84,7 +123,12 @@ class CsvWriter:
                 file.discard()
 
 
-def _make_directory(directory: Path) -> None:
+def make_output_directory(directory: Path) -> None:
+    """Make the folder of the campaign's files.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -95,9 +139,14 @@ def _make_directory(directory: Path) -> None:
         ) from error
 
 
-def _open_next_free(directory: Path, started_at: int) -> tuple[BatchFile, BatchFile]:
-    for second in itertools.count(started_at):
-        stem = datetime.fromtimestamp(second, tz=UTC).strftime("%Y%m%d-%H%M%S")
+def stems(started_at: float) -> Iterator[str]:
+    """`YYYYMMDD-HHMMSS` of an instant in UTC, then of the seconds after it."""
+    for second in itertools.count(math.floor(started_at)):
+        yield datetime.fromtimestamp(second, tz=UTC).strftime("%Y%m%d-%H%M%S")
+
+
+def _open_next_free(directory: Path, started_at: float) -> tuple[BatchFile, BatchFile]:
+    for stem in stems(started_at):
         with contextlib.suppress(FileExistsError):
             return _open_pair(directory, stem)
     raise AssertionError("seconds never end")
@@ -105,9 +154,9 @@ def _open_next_free(directory: Path, started_at: int) -> tuple[BatchFile, BatchF
 
 def _open_pair(directory: Path, stem: str) -> tuple[BatchFile, BatchFile]:
     """Make both files or none."""
-    measurements = BatchFile(directory / f"performance_results_{stem}.csv", MEASUREMENT_COLUMNS)
+    measurements = BatchFile(directory / f"{RESULTS}{stem}.csv", MEASUREMENT_COLUMNS)
     try:
-        return measurements, BatchFile(directory / f"performance_calls_{stem}.csv", CALL_COLUMNS)
+        return measurements, BatchFile(directory / f"{CALLS_OF}{stem}.csv", CALL_COLUMNS)
     except BaseException:
         measurements.discard()
         raise

@@ -8,10 +8,20 @@ import copy
 import json
 import logging
 from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import urllib3
-from kubernetes.client import ApiClient, AppsV1Api, Configuration, CoreV1Api
+from kubernetes.client import (
+    ApiClient,
+    AppsV1Api,
+    AuthorizationV1Api,
+    Configuration,
+    CoreV1Api,
+    CustomObjectsApi,
+    VersionApi,
+)
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
 from urllib3.exceptions import HTTPError
@@ -20,7 +30,7 @@ from kpp import __version__
 from kpp.clock import Clock
 from kpp.collector.config import Config
 from kpp.collector.kubernetes_errors import Call, translate
-from kpp.collector.retries import with_retries
+from kpp.collector.retries import is_transient, with_retries
 from kpp.errors import KubernetesError
 
 logger = logging.getLogger(__name__)
@@ -42,16 +52,23 @@ class KubernetesApi:
         self._client = _with_one_layer_of_retries(api_client or connect(config.kube_context))
         self._apps = AppsV1Api(self._client)
         self._core = CoreV1Api(self._client)
+        self._custom = CustomObjectsApi(self._client)
         self._clock = clock
         self._namespace = config.namespace
         seconds = config.request_timeout_seconds
         timeout = (seconds, seconds)  # connect and read; a lone float is ignored by version 33 of the client
-        self._options = {"_request_timeout": timeout, "_preload_content": False}
+        self._options: dict[str, Any] = {"_request_timeout": timeout, "_preload_content": False}
 
     @property
     def server(self) -> str:
         """The server's address."""
         return str(self._client.configuration.host)
+
+    def read_version(self) -> str:
+        """The server's version, as in `v1.32.0`."""
+        get = VersionApi(self._client).get_code
+        timeout = self._options["_request_timeout"]
+        return self._call(Call("get", "/version"), lambda: str(get(_request_timeout=timeout).git_version))
 
     def close(self) -> None:
         """Close the connections."""
@@ -82,9 +99,57 @@ class KubernetesApi:
         """The pods with these labels, terminating ones too."""
         return self._list("pods", self._core.list_namespaced_pod, label_selector=label_selector)
 
+    def read_lease(self, name: str) -> KubernetesObject:
+        """One Lease. Refusals of the calls on Leases are told by `status_of`: 404 is none, 409 another's."""
+        read = self._custom.get_namespaced_custom_object
+        return self._call_lease("get", name, lambda: self._ask(read, *self._leases, name))
+
+    def create_lease(self, lease: dict[str, Any]) -> KubernetesObject:
+        """Make a Lease; 409 where there is one of this name."""
+        create, name = self._custom.create_namespaced_custom_object, lease["metadata"]["name"]
+        return self._call_lease("create", name, lambda: self._ask(create, *self._leases, lease))
+
+    def replace_lease(self, lease: dict[str, Any], *, once: bool = False) -> KubernetesObject:
+        """Write a Lease that was read; 409 where somebody else has written since. `once`: without retries."""
+        replace, name = self._custom.replace_namespaced_custom_object, lease["metadata"]["name"]
+        send = partial(self._ask, replace, *self._leases, name, lease)
+        return self._call_lease("update", name, send, once=once)
+
+    def delete_lease(self, name: str, resource_version: str) -> None:
+        """Remove a Lease; 409 where somebody else has written since."""
+        delete = self._custom.delete_namespaced_custom_object
+        options = {"preconditions": {"resourceVersion": resource_version}}
+        self._call_lease("delete", name, lambda: self._ask(delete, *self._leases, name, body=options))
+
     def list_nodes(self) -> list[KubernetesObject]:
         """All nodes of the cluster: the one call that needs more than a namespaced role."""
         return self._call(Call("list", "nodes"), lambda: self._read_pages(self._core.list_node))
+
+    def review_access(self, attributes: Mapping[str, str]) -> bool:
+        """Whether the account may do something: `resourceAttributes` of a SelfSubjectAccessReview."""
+        body = {"spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}}}
+        create = AuthorizationV1Api(self._client).create_self_subject_access_review
+        call = Call("create", "selfsubjectaccessreviews")
+        return bool(self._call(call, lambda: self._ask(create, body)).get("status", {}).get("allowed"))
+
+    def greet(self) -> tuple[str, float | None]:
+        """The server's version and, where it tells it, its time: Unix seconds, whole ones."""
+        read: Callable[..., Any] = VersionApi(self._client).get_code
+        answer = self._call(Call("get", "version"), lambda: read(**self._options))
+        date = answer.headers.get("Date")
+        return _read_version(answer.data), parsedate_to_datetime(date).timestamp() if date else None
+
+    @property
+    def _leases(self) -> tuple[str, str, str, str]:
+        """Where Leases are. The client's own model of them writes times that an API server refuses."""
+        return "coordination.k8s.io", "v1", self._namespace, "leases"
+
+    def _call_lease(
+        self, verb: str, name: str, function: Callable[[], Answer], *, once: bool = False
+    ) -> Answer:
+        """409 is no reason to try again: the same version would be refused again."""
+        passes = _never if once else _is_transient_and_no_conflict
+        return self._call(Call(verb, "leases", self._namespace, name), function, passes=passes)
 
     def _list(self, resource: str, list_page: Callable[..., Any], **selectors: Any) -> list[KubernetesObject]:
         return self._call(
@@ -110,11 +175,32 @@ class KubernetesApi:
             raise ValueError(f"no Kubernetes object: {answer!r}")
         return answer
 
-    def _call(self, call: Call, function: Callable[[], Answer]) -> Answer:
+    def _call(
+        self,
+        call: Call,
+        function: Callable[[], Answer],
+        *,
+        passes: Callable[[BaseException], bool] = is_transient,
+    ) -> Answer:
         try:
-            return with_retries(function, clock=self._clock, doing=f"Kubernetes: {call}")
+            return with_retries(function, clock=self._clock, doing=f"Kubernetes: {call}", passes=passes)
         except (ApiException, HTTPError, ValueError) as error:  # ValueError: the answer is no object in JSON
             raise translate(error, call, self.server) from error
+
+
+def _read_version(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["gitVersion"])
+    except (ValueError, KeyError, TypeError):
+        return "version not told"
+
+
+def _is_transient_and_no_conflict(error: BaseException) -> bool:
+    return is_transient(error) and not (isinstance(error, ApiException) and error.status == 409)
+
+
+def _never(_error: BaseException) -> bool:
+    return False
 
 
 def connect(context: str | None) -> ApiClient:

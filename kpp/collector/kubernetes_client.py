@@ -1,24 +1,23 @@
 """What the collector asks of Kubernetes: find the services, change the load, wait for it, put it back."""
 
-import json
 import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
 from kubernetes.client import ApiClient
 
 from kpp.clock import Clock
+from kpp.collector.cluster_state import ClusterState
 from kpp.collector.config import Config
 from kpp.collector.kubernetes_api import KubernetesApi
 from kpp.collector.kubernetes_errors import is_forbidden
-from kpp.collector.load_generator import (
-    LoadState,
-    find_load,
-    kubectl_patch_command,
-    load_patch,
-    replicas_patch,
-    restore_patch,
-)
+from kpp.collector.lease import CampaignLease, held
+from kpp.collector.lease_object import Holder
+from kpp.collector.load_generator import LoadState, find_load, load_patch, profile_of, replicas_patch
+from kpp.collector.quality.pods import read_restarts
+from kpp.collector.restoring import Restoring
 from kpp.collector.rollout import RolloutWatch
 from kpp.collector.services import (
     Resources,
@@ -27,6 +26,7 @@ from kpp.collector.services import (
     find_services,
     read_capacities,
     read_deployment_resources,
+    read_images,
 )
 from kpp.errors import KubernetesError
 
@@ -52,9 +52,13 @@ class KubernetesClient:
             api_client: a connection; None takes the kubeconfig, else the credentials of the pod kpp runs in.
         """
         self._config = config
+        self._clock = clock
         self._api = KubernetesApi(config, clock, api_client)
-        self._watch = RolloutWatch(self._api, clock, config.load_generator, config.rollout_timeout_seconds)
+        self._profile = profile_of(config)
+        self._watch = self._watch_of(config.load_generator)
+        self._restoring = Restoring(self._api, config, self._profile)
         self._services: tuple[Service, ...] | None = None
+        self._lease: CampaignLease | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -63,6 +67,11 @@ class KubernetesClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def api(self) -> KubernetesApi:
+        """The calls beneath, for checks before a campaign."""
+        return self._api
 
     def close(self) -> None:
         """Close the connections."""
@@ -80,13 +89,48 @@ class KubernetesClient:
         self._services = discovery.services
         return discovery.services
 
-    def read_load(self) -> LoadState:
-        """Read the load generator's replicas, and USERS and RATE as they are set.
+    @contextmanager
+    def lease(self, holder: Holder) -> Iterator[None]:
+        """Have the namespace for one campaign while the block runs; `keep_lease` is called meanwhile.
 
         Raises:
-            KubernetesError: it does not exist, or not exactly one of its containers has USERS.
+            KubernetesError: another campaign has it.
         """
-        return find_load(self._api.read_deployment(self._config.load_generator))
+        lease = CampaignLease(self._api, self._clock, self._config.namespace, holder)
+        with held(lease):
+            self._lease = lease
+            try:
+                yield
+            finally:
+                self._lease = None
+
+    def keep_lease(self) -> None:
+        """Give a sign of life, when it is time; to be called every few seconds.
+
+        Raises:
+            LeaseLostError: another campaign has the namespace by now.
+        """
+        if self._lease is not None:
+            self._lease.keep()
+
+    def read_load(self) -> LoadState:
+        """Read the load generator's replicas, and the variables that a campaign changes, as they are set.
+
+        Raises:
+            KubernetesError: it does not exist, or not exactly one of its containers has the variables.
+        """
+        return find_load(self._api.read_deployment(self._config.load_generator), self._profile)
+
+    def read_state(self, deployments: Iterable[str] = ()) -> ClusterState:
+        """Read all that a campaign changes: the load generator, and the replicas of these Deployments."""
+        load_generator = self._api.read_deployment(self._config.load_generator)
+        return ClusterState(
+            load=find_load(load_generator, self._profile),
+            load_uid=load_generator["metadata"]["uid"],
+            replicas={
+                name: self._api.read_deployment(name)["spec"].get("replicas", 1) for name in deployments
+            },
+        )
 
     def stop_load(self) -> None:
         """Scale the load generator to 0 and wait until its pods are gone, terminating ones too.
@@ -97,34 +141,46 @@ class KubernetesClient:
         self._api.patch_deployment(self._config.load_generator, replicas_patch(0))
         self._watch.await_stopped()
 
-    def set_load(self, user_count: int, spawn_rate: int) -> None:
-        """Set USERS and RATE (users started per second), no more; `start_load` awaits the roll-out."""
-        self._api.patch_deployment(
-            self._config.load_generator, load_patch(self.read_load(), user_count, spawn_rate)
-        )
+    def scale(self, replicas: Mapping[str, int]) -> None:
+        """Give Deployments these replicas, all at once, and await the roll-outs.
 
-    def start_load(self) -> None:
-        """Scale the load generator to 1 and await the roll-out, that of an earlier `set_load` included.
+        Raises:
+            RolloutError: a roll-out failed or is not done in time.
+        """
+        for name, count in replicas.items():
+            self._api.patch_deployment(name, replicas_patch(count))
+        for name in replicas:
+            self._watch_of(name).await_rollout()
+
+    def set_load(self, user_count: int, spawn_rate: int) -> None:
+        """Set users and rate (users started per second), no more; `start_load` awaits the roll-out."""
+        if self._profile.variables:
+            patch = load_patch(self.read_load(), user_count, spawn_rate, self._profile)
+            self._api.patch_deployment(self._config.load_generator, patch)
+
+    def start_load(self, user_count: int = 1) -> None:
+        """Scale the load generator up and await the roll-out, that of an earlier `set_load` included.
+
+        Args:
+            user_count: matters where the replicas alone say how many users there are.
 
         Raises:
             RolloutError: the roll-out failed or is not done in time.
         """
-        self._api.patch_deployment(self._config.load_generator, replicas_patch(1))
+        replicas = self._profile.replicas(user_count)
+        self._api.patch_deployment(self._config.load_generator, replicas_patch(replicas))
         self._watch.await_rollout()
 
-    def restore_load(self, state: LoadState) -> None:
-        """Put the load generator back as it was found, read it again, and compare; awaits no roll-out.
+    def restore(self, state: ClusterState) -> tuple[str, ...]:
+        """Put everything back as it was found, read it again, and compare; awaits no roll-out.
+
+        Returns:
+            What was changed, a line each.
 
         Raises:
-            KubernetesError: it is not as it was found; with the command that restores it by hand.
+            KubernetesError: it is not as it was found; with the commands that restore it by hand.
         """
-        try:
-            self._api.patch_deployment(self._config.load_generator, restore_patch(state))
-            found = self.read_load()
-        except KubernetesError as error:
-            raise self._not_restored(state, str(error)) from error
-        if found != state:
-            raise self._not_restored(state, f"it has {found} instead of {state}")
+        return self._restoring.restore(state)
 
     def read_resources(self) -> dict[str, Resources]:
         """Read every service's resources; one whose Deployment is gone has no replicas."""
@@ -138,9 +194,37 @@ class KubernetesClient:
             for service in services
         }
 
+    def read_images(self) -> dict[str, dict[str, str]]:
+        """Read every service's images, by container."""
+        names = {service.deployment: service.name for service in self._known_services()}
+        deployments = self._api.list_deployments()
+        return {
+            names[each["metadata"]["name"]]: read_images(each)
+            for each in deployments
+            if each["metadata"]["name"] in names
+        }
+
+    def read_version(self) -> str | None:
+        """The version of the cluster; None where it does not tell."""
+        try:
+            return self._api.read_version()
+        except KubernetesError as error:
+            logger.info("The version of the cluster is not recorded: %s", error)
+            return None
+
     def read_pods(self) -> dict[str, str]:
         """Read which pods run which service: pod name to service name, terminating pods left out."""
         return find_pods(self._api.list_pods(), self._api.list_replica_sets(), self._known_services())
+
+    def read_restarts(self) -> dict[str, int]:
+        """Read how often the containers of each service's pods were restarted, by pod."""
+        pods = self._api.list_pods()
+        return read_restarts(pods, find_pods(pods, self._api.list_replica_sets(), self._known_services()))
+
+    def read_load_readiness(self) -> tuple[int, int]:
+        """Read how many replicas of the load generator are ready, and how many are wanted."""
+        deployment = self._api.read_deployment(self._config.load_generator)
+        return deployment.get("status", {}).get("readyReplicas", 0), deployment["spec"].get("replicas", 1)
 
     def read_node_cores(self) -> dict[str, float]:
         """Read the nodes' CPU capacity, by name; empty, with a warning, where the role does not allow it."""
@@ -155,12 +239,6 @@ class KubernetesClient:
     def _known_services(self) -> tuple[Service, ...]:
         return self._services if self._services is not None else self.discover_services()
 
-    def _not_restored(self, state: LoadState, reason: str) -> KubernetesError:
-        name, namespace = self._config.load_generator, self._config.namespace
-        patch_json = json.dumps(restore_patch(state))
-        command = kubectl_patch_command(name, namespace, self._config.kube_context, patch_json)
-        return KubernetesError(
-            f"could not be put back as it was found: {reason}",
-            where=f"Deployment {name} in namespace {namespace}",
-            mend=f"run by hand: {command}",
-        )
+    def _watch_of(self, deployment: str) -> RolloutWatch:
+        timeout_seconds = self._config.rollout_timeout_seconds
+        return RolloutWatch(self._api, self._clock, deployment, timeout_seconds, self.keep_lease)

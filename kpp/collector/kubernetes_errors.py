@@ -64,9 +64,14 @@ def translate(error: Exception, call: Call, server: str) -> KubernetesError:
     )
 
 
+def status_of(error: KubernetesError) -> int | None:
+    """The HTTP status with which the API refused; None where there was no answer."""
+    return error.__cause__.status if isinstance(error.__cause__, ApiException) else None
+
+
 def is_forbidden(error: KubernetesError) -> bool:
     """Whether the API refused for want of a permission (403)."""
-    return isinstance(error.__cause__, ApiException) and error.__cause__.status == 403
+    return status_of(error) == 403
 
 
 def _translate_status(error: ApiException, call: Call, server: str) -> KubernetesError:

@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kpp.collector.config import Config
+from kpp.collector.load_profile import LoadProfile, parse_load_variables
 from kpp.errors import KubernetesError
 
-USERS, RATE = "USERS", "RATE"  # locust's number of users, and how many of them start per second
+LOCUST = LoadProfile()
 
 Patch = dict[str, Any]
 
@@ -36,47 +38,50 @@ class LoadState:
     """What a campaign changes of the load generator, as it was found."""
 
     replicas: int
-    container: str  # the one that has USERS
-    variables: tuple[Variable, ...]  # USERS and RATE as the container orders them, one that is absent last
+    container: str  # the one that is told the load; empty where only the replicas are changed
+    variables: tuple[Variable, ...]  # that are changed, as the container orders them, those absent last
 
     def __str__(self) -> str:
+        if not self.variables:
+            return f"replicas {self.replicas}"
         return (
             f"replicas {self.replicas}, {', '.join(map(str, self.variables))} in container {self.container}"
         )
 
 
-def find_load(deployment: Mapping[str, Any]) -> LoadState:
-    """Find the container that has USERS, and what it is told.
+def profile_of(config: Config) -> LoadProfile:
+    """How the settings say that the load generator is told its load."""
+    templates = parse_load_variables(config.load_variables)
+    return LoadProfile(config.load_container, templates, config.users_per_replica)
+
+
+def find_load(deployment: Mapping[str, Any], profile: LoadProfile = LOCUST) -> LoadState:
+    """Find the container that is told the load, and what it is told.
 
     Args:
         deployment: a Deployment as the API gives it, in JSON.
+        profile: which variables are changed.
 
     Raises:
-        KubernetesError: no container, or more than one, has USERS; or a value could not be put back later.
+        KubernetesError: no container, or more than one, has the variable with the users; the container that
+            is named does not exist; or a value could not be put back later.
     """
-    spec = deployment["spec"]
-    containers: Sequence[Mapping[str, Any]] = spec["template"]["spec"]["containers"]
-    with_users = [container for container in containers if _entries(container, USERS)]
-    if len(with_users) != 1:
-        names = ", ".join(container["name"] for container in containers)
-        raise KubernetesError(
-            f"{'more than one' if with_users else 'no'} container of {names} has the variable {USERS}",
-            where=f"Deployment {deployment['metadata']['name']}",
-            mend=f"name in KPP_LOAD_GENERATOR the Deployment with {USERS} in the env of one container",
-        )
-    container = with_users[0]
-    return LoadState(spec.get("replicas", 1), container["name"], _find_variables(deployment, container))
+    replicas = deployment["spec"].get("replicas", 1)
+    if not profile.variables:
+        return LoadState(replicas, "", ())
+    container = _find_container(deployment, profile)
+    return LoadState(replicas, container["name"], _find_variables(deployment, container, profile.variables))
 
 
-def load_patch(state: LoadState, user_count: int, spawn_rate: int) -> Patch:
-    """Set both variables, and nothing else.
+def load_patch(state: LoadState, user_count: int, spawn_rate: int, profile: LoadProfile = LOCUST) -> Patch:
+    """Set the variables of the profile, and nothing else; at least one.
 
     >>> users = Variable("USERS", {"name": "USERS", "value": "10"})
     >>> state = LoadState(1, "main", (users, Variable("RATE", None)))
     >>> load_patch(state, 50, 5)["spec"]["template"]["spec"]["containers"][0]["env"]
     [{'name': 'USERS', 'value': '50'}, {'name': 'RATE', 'value': '5'}]
     """
-    values = {USERS: str(user_count), RATE: str(spawn_rate)}
+    values = profile.values(user_count, spawn_rate)
     entries: list[dict[str, Any]] = []
     for variable in state.variables:
         entry: dict[str, Any] = {"name": variable.name, "value": values[variable.name]}
@@ -92,7 +97,7 @@ def replicas_patch(replicas: int) -> Patch:
 
 
 def restore_patch(state: LoadState) -> Patch:
-    """Put replicas and both variables back, whatever they hold by then.
+    """Put replicas and variables back, whatever they hold by then.
 
     >>> users = Variable("USERS", {"name": "USERS", "value": "10"})
     >>> state = LoadState(1, "main", (users, Variable("RATE", None)))
@@ -105,7 +110,7 @@ def restore_patch(state: LoadState) -> Patch:
         else {"name": variable.name, "value": None, "valueFrom": None, **variable.entry}
         for variable in state.variables
     ]
-    patch = _patch_variables(state.container, entries)
+    patch = _patch_variables(state.container, entries) if entries else {"spec": {}}
     patch["spec"]["replicas"] = state.replicas
     return patch
 
@@ -121,11 +126,38 @@ def kubectl_patch_command(name: str, namespace: str, context: str | None, patch_
     return shlex.join([*command, "--type", "strategic", "--patch", patch_json])
 
 
-def _find_variables(deployment: Mapping[str, Any], container: Mapping[str, Any]) -> tuple[Variable, ...]:
+def _find_container(deployment: Mapping[str, Any], profile: LoadProfile) -> Mapping[str, Any]:
+    containers: Sequence[Mapping[str, Any]] = deployment["spec"]["template"]["spec"]["containers"]
+    names = ", ".join(container["name"] for container in containers)
+    where = f"Deployment {deployment['metadata']['name']}"
+    if profile.container is not None:
+        for container in containers:
+            if container["name"] == profile.container:
+                return container
+        raise KubernetesError(
+            f"has no container {profile.container}, only {names}",
+            where=where,
+            mend="name one of them in KPP_LOAD_CONTAINER",
+        )
+    found = [each for each in containers if any(_entries(each, name) for name in profile.users_variables)]
+    if len(found) != 1:
+        wanted = " or ".join(profile.users_variables)
+        raise KubernetesError(
+            f"{'more than one' if found else 'no'} container of {names} has the variable {wanted}",
+            where=where,
+            mend=f"name in KPP_LOAD_GENERATOR the Deployment with {wanted} in the env of one container, "
+            "or in KPP_LOAD_CONTAINER the container that is to get it",
+        )
+    return found[0]
+
+
+def _find_variables(
+    deployment: Mapping[str, Any], container: Mapping[str, Any], names: Sequence[str]
+) -> tuple[Variable, ...]:
     present: list[Variable] = []
-    for entry in container["env"]:  # in this order: a patch in another one would reorder the container's env
+    for entry in container.get("env", []):  # in this order: a patch in another one would reorder the env
         name = entry["name"]
-        if name in (USERS, RATE):
+        if name in names:
             if len(_entries(container, name)) > 1:
                 raise KubernetesError(
                     f"container {container['name']} has {name} more than once: it could not be put back",
@@ -133,7 +165,7 @@ def _find_variables(deployment: Mapping[str, Any], container: Mapping[str, Any])
                     mend="give it once",
                 )
             present.append(Variable(name, entry))
-    absent = [Variable(name, None) for name in (USERS, RATE) if not _entries(container, name)]
+    absent = [Variable(name, None) for name in names if not _entries(container, name)]
     return (*present, *absent)
 
 

@@ -2,16 +2,18 @@
 
 import dataclasses
 import json
+import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from kpp import __version__
-from kpp.collector.config import Config
-from kpp.collector.kubernetes_client import LoadState, Resources, Service
+from kpp.collector.cluster_state import ClusterState
+from kpp.collector.config import Config, setting_names
 from kpp.collector.profiles.profile import Signal
 from kpp.collector.profiles.reading import read_profile
+from kpp.collector.services import Resources, Service
 from kpp.files import write_whole
 
 
@@ -20,18 +22,52 @@ def manifest_path(measurements: Path) -> Path:
     return measurements.with_name(measurements.stem.replace("results", "campaign") + ".json")
 
 
-def write_manifest(  # noqa: PLR0913 - one argument per part of the record
-    path: Path,
-    config: Config,
+def describe_settings(config: Config) -> dict[str, Any]:
+    """The settings as JSON holds them. The access to Prometheus is none: it is given anew each time."""
+    settings = ((name, getattr(config, name)) for name in setting_names())
+    return {name: str(value) if isinstance(value, Path) else value for name, value in settings}
+
+
+def describe_queries(config: Config) -> dict[str, str]:
+    """The queries as they are sent, by name; what only `kpp import` asks is left out."""
+    profile = read_profile(config.profile)
+    texts = profile.texts(config.namespace, config.rate_window_seconds, config.cpu_rate_window_seconds)
+    return {
+        profile.queries[signal].name: text for signal, text in texts if signal.section != Signal.PODS.section
+    }
+
+
+def describe_cluster(
     *,
-    started_at: float,
     cpu_source: str,
     services: Sequence[Service],
     resources: Mapping[str, Resources],
+    images: Mapping[str, Mapping[str, str]],
     node_cores: Mapping[str, float],
-    load_found: LoadState,
-) -> None:
-    """Write the record as JSON: cores by node, resources by service, the queries as they are sent.
+    kubernetes_version: str | None,
+    state: ClusterState,
+) -> dict[str, Any]:
+    """The cluster as found: cores by node; Deployment, resources and images by service; what is put back."""
+    return {
+        "cpu_source": cpu_source,
+        "kubernetes_version": kubernetes_version,
+        "python_version": platform.python_version(),
+        "node_cores": dict(node_cores),
+        "services": {
+            service.name: {
+                "deployment": service.deployment,
+                **dataclasses.asdict(resources[service.name]),
+                "images": dict(images.get(service.name, {})),
+            }
+            for service in services
+        },
+        "load_found": str(state.load),
+        "state": state.as_json(),
+    }
+
+
+def write_manifest(path: Path, config: Config, started_at: float, cluster: Mapping[str, Any]) -> None:
+    """Write the settings and the cluster as found, for people; the journal has the same and what followed.
 
     Raises:
         ConfigError: the file cannot be written.
@@ -39,24 +75,8 @@ def write_manifest(  # noqa: PLR0913 - one argument per part of the record
     record: dict[str, Any] = {
         "kpp_version": __version__,
         "started_at": datetime.fromtimestamp(started_at, UTC).isoformat(timespec="seconds"),
-        "settings": dataclasses.asdict(config),
-        "cpu_source": cpu_source,
-        "node_cores": dict(node_cores),
-        "services": {
-            service.name: {"deployment": service.deployment, **dataclasses.asdict(resources[service.name])}
-            for service in services
-        },
-        "load_found": str(load_found),
-        "queries": _write_queries(config),
+        "settings": describe_settings(config),
+        **cluster,
+        "queries": describe_queries(config),
     }
-    text = json.dumps(record, indent=2, default=str) + "\n"
-    write_whole({path: text.encode()})
-
-
-def _write_queries(config: Config) -> dict[str, str]:
-    """The texts as they are sent; what only `kpp import` asks is left out."""
-    profile = read_profile(config.profile)
-    texts = profile.texts(config.namespace, config.rate_window_seconds, config.cpu_rate_window_seconds)
-    return {
-        profile.queries[signal].name: text for signal, text in texts if signal.section != Signal.PODS.section
-    }
+    write_whole({path: (json.dumps(record, indent=2, default=str) + "\n").encode()})

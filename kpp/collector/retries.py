@@ -25,13 +25,20 @@ _backoff = wait_exponential(multiplier=0.5, max=16)  # 0.5, 1, 2, 4, 8, 16 s
 Answer = TypeVar("Answer")
 
 
-def with_retries(function: Callable[[], Answer], *, clock: Clock, doing: str) -> Answer:
+def with_retries(
+    function: Callable[[], Answer],
+    *,
+    clock: Clock,
+    doing: str,
+    passes: Callable[[BaseException], bool] | None = None,
+) -> Answer:
     """Call `function` until it succeeds, fails for good, or has failed `ATTEMPTS` times.
 
     Args:
         function: makes one call of the API; it must be safe to repeat.
         clock: waits between the attempts.
         doing: what the call does, for the log.
+        passes: which failures are tried again; None takes `is_transient`.
 
     Raises:
         ApiException, urllib3.exceptions.HTTPError: the last failure, as it came.
@@ -48,7 +55,7 @@ def with_retries(function: Callable[[], Answer], *, clock: Clock, doing: str) ->
         logger.warning("%s failed (%s), next attempt in %g s", doing, reason, state.next_action.sleep)
 
     retrying = Retrying(
-        retry=retry_if_exception(is_transient),
+        retry=retry_if_exception(passes or is_transient),
         stop=stop_after_attempt(ATTEMPTS),
         wait=seconds_to_wait,
         sleep=clock.sleep,

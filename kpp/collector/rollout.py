@@ -1,6 +1,6 @@
 """Waiting for a roll-out, by the rule of `kubectl rollout status`, and saying why one did not finish."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -54,11 +54,20 @@ def rollout_progress(deployment: KubernetesObject) -> Progress:
 class RolloutWatch:
     """Waits for what a patch of one Deployment set off."""
 
-    def __init__(self, api: KubernetesApi, clock: Clock, name: str, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        api: KubernetesApi,
+        clock: Clock,
+        name: str,
+        timeout_seconds: float,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> None:
+        """Watch one Deployment; `meanwhile` is called between two looks at it."""
         self._api = api
         self._clock = clock
         self._name = name
         self._timeout_seconds = timeout_seconds
+        self._meanwhile = meanwhile or (lambda: None)
 
     def await_rollout(self) -> None:
         """Return when the roll-out is done and the pods that it replaced are gone.
@@ -85,6 +94,7 @@ class RolloutWatch:
             if progress.outcome is Outcome.FAILED or self._clock.now() >= deadline:
                 raise self._explain(deployment, progress)
             self._clock.sleep(POLL_SECONDS)
+            self._meanwhile()
 
     def _pods_progress(self, deployment: KubernetesObject) -> Progress:
         """Whether no more pods are there than asked for; `status.replicas` leaves terminating ones out."""

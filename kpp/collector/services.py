@@ -82,6 +82,11 @@ def read_deployment_resources(deployment: KubernetesObject) -> Resources:
     )
 
 
+def read_images(deployment: KubernetesObject) -> dict[str, str]:
+    """Container to image."""
+    return {each["name"]: each["image"] for each in deployment["spec"]["template"]["spec"]["containers"]}
+
+
 def find_pods(
     pods: Iterable[KubernetesObject], replica_sets: Iterable[KubernetesObject], services: Iterable[Service]
 ) -> dict[str, str]:

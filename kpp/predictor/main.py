@@ -1,25 +1,25 @@
 """The training of all services, top to bottom. `python kpp/predictor/main.py` is `kpp train`."""
 
-import dataclasses
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from kpp import __version__
 from kpp.errors import InputError
 from kpp.files import make_directory
-from kpp.predictor.checkpoints import write_model
-from kpp.predictor.model_config import ModelConfig, NetworkSize, TrainingRecord, config_path
-from kpp.predictor.pipeline import PerformancesDataPipeline
-from kpp.predictor.scores import compare
-from kpp.predictor.trained_model import TrainedModel
-from kpp.predictor.training import Fit, TrainingSettings, fit_service, select_device
-from kpp.predictor.visualizer import plot_service
-from kpp.predictor.windows import FEATURES, ServiceDataset
-from kpp.schema import TARGETS, read_measurements
+from kpp.predictor.checkpoints import read_model, write_model
+from kpp.predictor.finishing import Finished, finish
+from kpp.predictor.group import OnEpoch
+from kpp.predictor.model_config import ModelConfig, config_path
+from kpp.predictor.pipeline import PerformancesDataPipeline, PipelineResult
+from kpp.predictor.plotting import Plotter
+from kpp.predictor.resume import find_kept
+from kpp.predictor.settings import TrainingSettings, select_device
+from kpp.predictor.training import fit_services
+from kpp.predictor.visualizer import PlotData, plot_path
+from kpp.predictor.windows import ServiceDataset
+from kpp.schema import Table, read_measurements
 
 STAYS = "its model of an earlier training stays as it is"
 
@@ -27,31 +27,63 @@ STAYS = "its model of an earlier training stays as it is"
 class TrainingObserver(Protocol):
     """Is told how far the training is."""
 
-    def started(self, services: Sequence[str], skipped: Mapping[str, str], notes: Sequence[str]) -> None:
-        """What will be trained, what cannot be and why, and what reading and cleaning the data did."""
+    def started(
+        self, services: Sequence[str], kept: Sequence[str], skipped: Mapping[str, str], notes: Sequence[str]
+    ) -> None:
+        """What will be trained, what is kept, what cannot be trained and why; what was done to the rows."""
 
     def epoch_done(self, service: str, epoch: int) -> None:
         """One more epoch of a service, counted from 1."""
 
     def service_done(self, config: ModelConfig) -> None:
-        """A service's model and plot are on the disk."""
+        """A service's model is on the disk."""
+
+    def plot_done(self, service: str) -> None:
+        """A service's plot is on the disk."""
+
+
+class Executor(Protocol):
+    """Where services are trained."""
+
+    def __call__(
+        self, datasets: Sequence[ServiceDataset], settings: TrainingSettings, on_epoch: OnEpoch
+    ) -> Iterator[Finished]:
+        """Train each service; as they are ready."""
 
 
 @dataclass(frozen=True)
 class TrainingResult:
     """What became of every service."""
 
-    trained: tuple[ModelConfig, ...]
+    trained: tuple[ModelConfig, ...]  # by service; those that were kept are among them
+    kept: tuple[str, ...]  # services whose models of an earlier training were still right
     skipped: Mapping[str, str]  # service -> why it cannot be trained
     notes: tuple[str, ...]  # what reading and cleaning the data did
 
 
+def train_here(
+    datasets: Sequence[ServiceDataset], settings: TrainingSettings, on_epoch: OnEpoch
+) -> Iterator[Finished]:
+    """Train in this process."""
+    by_service = {dataset.service: dataset for dataset in datasets}
+    for fit in fit_services(datasets, settings, on_epoch):
+        yield finish(fit, by_service[fit.service], settings)
+
+
 def train_all(
-    files: Sequence[Path], models: Path, plots: Path, settings: TrainingSettings, observer: TrainingObserver
+    files: Sequence[Path],
+    models: Path,
+    plots: Path,
+    settings: TrainingSettings,
+    observer: TrainingObserver,
+    *,
+    fresh: bool = False,
+    executor: Executor = train_here,
 ) -> TrainingResult:
     """Train, score, write and plot a model for each service in the files.
 
-    A service is complete on the disk before the next one begins. One that cannot be trained is skipped.
+    A service is on the disk as soon as it is trained. One that cannot be trained is skipped; one that an
+    earlier training left with the same data, settings and seed is kept.
 
     Args:
         files: tables of measurements.
@@ -59,73 +91,61 @@ def train_all(
         plots: folder for plots; made where it is missing.
         settings: of the training.
         observer: is told about each step.
+        fresh: train all services again, also those that could be kept.
+        executor: where they are trained.
 
     Raises:
         InputError: a file cannot be used, or no service can be trained.
         ConfigError: the device or a folder cannot be used.
     """
-    select_device(settings.device)  # before anything that takes long
+    if executor is train_here:
+        select_device(settings.device)  # before anything that takes long
     table = read_measurements(files)
-    pipeline = PerformancesDataPipeline()
-    prepared = pipeline.run(table)
-    notes = (*table.notes, *map(str, prepared.reports.values()))
-    skipped = {
+    prepared = PerformancesDataPipeline().run(table)
+    skipped = _tell_skipped(prepared, models)
+    _refuse_nothing(prepared, skipped, files)
+    make_directory(models)
+    make_directory(plots)
+
+    kept = {} if fresh else find_kept(prepared.datasets, models, settings)
+    missing = [dataset for service, dataset in prepared.datasets.items() if service not in kept]
+    without_plot = [service for service in kept if not plot_path(plots, service).exists()]
+    notes = _tell_notes(table, prepared)
+    observer.started([dataset.service for dataset in missing], list(kept), skipped, notes)
+    configs = dict(kept)
+    with Plotter(plots, len(missing) + len(without_plot), observer.plot_done) as plotter:
+        for service in without_plot:
+            model = read_model(models, service)
+            plotter.draw(PlotData.of(model, prepared.datasets[service], kept[service].scores))
+        for finished in executor(missing, settings, observer.epoch_done) if missing else ():
+            config = write_model(models, finished.network, finished.config)
+            configs[config.service] = config
+            observer.service_done(config)
+            plotter.draw(finished.plot)
+        plotter.finish()
+    trained = tuple(configs[service] for service in sorted(configs))
+    return TrainingResult(trained, tuple(kept), skipped, notes)
+
+
+def _tell_skipped(prepared: PipelineResult, models: Path) -> dict[str, str]:
+    return {
         service: f"{reason}; {STAYS}" if config_path(models, service).exists() else reason
         for service, reason in prepared.verdicts.items()
     }
 
-    if not prepared.datasets:
-        reasons = "; ".join(f"{service}: {reason}" for service, reason in skipped.items())
-        where = ", ".join(map(str, files))
-        mend = "collect more, or name other files"
-        raise InputError(f"no service can be trained: {reasons}", where=where, mend=mend)
 
-    make_directory(models)
-    make_directory(plots)
-    observer.started(list(prepared.datasets), skipped, notes)
-    trained = []
-    for service, dataset in prepared.datasets.items():
-        fit = fit_service(dataset, settings, on_epoch=partial(observer.epoch_done, service))
-        lookback_steps = pipeline.settings.lookback_steps
-        model = TrainedModel(service, fit.network, dataset.scaler, lookback_steps, fit.unlearned_targets)
-        config = write_model(models, fit.network, describe(model, dataset, fit, settings))
-        plot_service(plots / f"{service}_predictions.png", model, dataset, config.scores)
-        trained.append(config)
-        observer.service_done(config)
-    return TrainingResult(tuple(trained), skipped, notes)
+def _tell_notes(table: Table, prepared: PipelineResult) -> tuple[str, ...]:
+    return (*table.notes, *map(str, prepared.reports.values()))
 
 
-def describe(
-    model: TrainedModel, dataset: ServiceDataset, fit: Fit, settings: TrainingSettings
-) -> ModelConfig:
-    """Score a model on the test rows, and put together all that is known of it beside its weights."""
-    scores, normalized_rmse = compare(dataset, model.predict_scaled(dataset.test.inputs))
-    rmse = normalized_rmse.model
-    return ModelConfig(
-        kpp_version=__version__,
-        service=dataset.service,
-        features=FEATURES,
-        targets=TARGETS,
-        unlearned_targets=fit.unlearned_targets,
-        lookback_steps=model.lookback_steps,
-        hyperparameters=NetworkSize(**fit.network.size),
-        minima=tuple(dataset.scaler.data_min_.tolist()),
-        maxima=tuple(dataset.scaler.data_max_.tolist()),
-        seed=settings.seed,
-        training=TrainingRecord(
-            settings=dataclasses.asdict(settings),
-            fit_rows=len(dataset.fit),
-            validation_rows=len(dataset.validation),
-            test_rows=len(dataset.test),
-            epochs=fit.epochs,
-            best_epoch=fit.best_epoch,
-            best_validation_loss=fit.best_validation_loss,
-        ),
-        best_test_loss=None if rmse is None else rmse**2,
-        normalized_rmse=normalized_rmse,
-        scores=scores,
-        data_digest=dataset.digest,
-    )
+def _refuse_nothing(prepared: PipelineResult, skipped: Mapping[str, str], files: Sequence[Path]) -> None:
+    """Refuse tables of which no service can be trained."""
+    if prepared.datasets:
+        return
+    reasons = "; ".join(f"{service}: {reason}" for service, reason in skipped.items())
+    where = ", ".join(map(str, files))
+    mend = "collect more, or name other files"
+    raise InputError(f"no service can be trained: {reasons}", where=where, mend=mend)
 
 
 if __name__ == "__main__":

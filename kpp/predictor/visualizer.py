@@ -1,4 +1,7 @@
-"""Plots: what was observed and what the model predicts on the test rows, one picture per service."""
+"""Plots: what was observed and what the model predicts on the test rows, one picture per service.
+
+Loads neither torch nor pandas, so that a process that only draws starts quickly.
+"""
 
 import io
 from collections.abc import Mapping
@@ -6,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,17 +20,21 @@ from numpy.typing import NDArray
 
 from kpp.files import write_whole
 from kpp.predictor.display import UNITS, Unit, format_number, scaled
-from kpp.predictor.gaps import Floats
 from kpp.predictor.model_config import Comparison
-from kpp.predictor.trained_model import TrainedModel
-from kpp.predictor.windows import ServiceDataset
 from kpp.schema import STEP_SECONDS, TARGETS
+
+if TYPE_CHECKING:
+    from kpp.predictor.trained_model import TrainedModel
+    from kpp.predictor.windows import ServiceDataset
+
+Floats = NDArray[np.float64]
 
 OBSERVED, PREDICTED, LOAD = "#1f4e79", "#e07b00", "#e4e4e4"
 MAX_LABELS = 26  # of user counts: more run into each other
 OUTLIER_SHARE = 0.03  # so many of the largest values may be cut
 OUTLIER_SPANS = 2.0  # and only where the largest lies so many spans of the others above them
 LOGARITHMIC_FROM = 20.0  # ratio of the high to the low usual values
+MARGINS = {"left": 0.075, "right": 0.945, "bottom": 0.065, "top": 0.905, "hspace": 0.16}
 STRETCH_GAP_SECONDS = 4 * STEP_SECONDS  # a longer gap is one between experiments
 
 
@@ -55,39 +63,73 @@ class Timeline:
         return np.insert(self.places, starts, np.nan), np.insert(values, starts, np.nan)
 
 
-def plot_service(
-    path: Path, model: TrainedModel, dataset: ServiceDataset, scores: Mapping[str, Comparison]
-) -> None:
-    """Write the picture of `draw_service` as PNG, whole or not at all.
+@dataclass(frozen=True)
+class PlotData:
+    """All that a picture shows: the test rows of a service in order of time, own units, and the scores."""
+
+    service: str
+    timestamps: NDArray[np.int64]  # (n,)
+    user_counts: Floats  # (n,)
+    observed: Floats  # (n, targets)
+    predicted: Floats  # (n, targets)
+    scores: Mapping[str, Comparison]
+
+    @classmethod
+    def of(
+        cls, model: "TrainedModel", dataset: "ServiceDataset", scores: Mapping[str, Comparison]
+    ) -> "PlotData":
+        """Predict the test rows."""
+        test = dataset.test
+        order = np.lexsort((test.user_counts, test.timestamps))
+        return cls(
+            service=dataset.service,
+            timestamps=test.timestamps[order],
+            user_counts=test.user_counts[order],
+            observed=test.observed[order],
+            predicted=model.predict_scaled(test.inputs)[order],
+            scores=scores,
+        )
+
+
+def plot_path(directory: Path, service: str) -> Path:
+    """Where a service's picture lies."""
+    return directory / f"{service}_predictions.png"
+
+
+def plot_service(path: Path, data: PlotData) -> None:
+    """Write the picture of `draw_service`, whole or not at all.
 
     Raises:
         ConfigError: the file system refused.
     """
+    write_whole({path: draw_png(data)})
+
+
+def draw_png(data: PlotData) -> bytes:
+    """The picture of `draw_service` as a PNG file."""
     picture = io.BytesIO()
-    draw_service(model, dataset, scores).savefig(picture, format="png")
-    write_whole({path: picture.getvalue()})
+    draw_service(data).savefig(picture, format="png")
+    return picture.getvalue()
 
 
-def draw_service(model: TrainedModel, dataset: ServiceDataset, scores: Mapping[str, Comparison]) -> Figure:
-    """Predict the test rows and draw them beside what was observed: one panel for each target.
+def draw_service(data: PlotData) -> Figure:
+    """Draw what was predicted beside what was observed: one panel for each target.
 
     The test minutes are a few of each experiment, hours apart: they are drawn one after the other, broken
     between experiments, in front of the user count.
     """
-    test = dataset.test
-    order = np.lexsort((test.user_counts, test.timestamps))
-    timeline = Timeline.of(test.timestamps[order], test.user_counts[order])
-    observed, predicted = test.observed[order], model.predict_scaled(test.inputs)[order]
-
-    figure = Figure(figsize=(13, 9), dpi=100, layout="constrained")
+    timeline = Timeline.of(data.timestamps, data.user_counts)
+    figure = Figure(figsize=(13, 9), dpi=100)
+    figure.subplots_adjust(**MARGINS)  # a layout that measures every label takes as long as the drawing
     panels = figure.subplots(len(TARGETS), 1, sharex=True)
     for column, (target, panel) in enumerate(zip(TARGETS, panels, strict=True)):
         unit = UNITS[target]
         _draw_load(panel, timeline)
-        _draw_target(panel, timeline, unit, observed[:, column], predicted[:, column])
-        panel.set_title(_describe_scores(unit, scores[target]), loc="left", fontsize=12)
+        _draw_target(panel, timeline, unit, data.observed[:, column], data.predicted[:, column])
+        panel.set_title(_describe_scores(unit, data.scores[target]), loc="left", fontsize=12)
     _label_user_counts(panels[-1], timeline)
-    _add_heading(figure, panels[0], dataset.service, test.timestamps[order])
+    figure.align_ylabels(panels)
+    _add_heading(figure, panels[0], data.service, data.timestamps)
     return figure
 
 
@@ -192,7 +234,7 @@ def _add_heading(figure: Figure, panel: Axes, service: str, timestamps: NDArray[
     handles, _ = panel.get_legend_handles_labels()
     figure.legend(
         handles=[*handles[:2], Patch(color=LOAD, label="user count")],
-        loc="upper right",
+        loc="lower right",  # below the panels: a long name needs all of the heading
         ncols=3,
         frameon=False,
     )

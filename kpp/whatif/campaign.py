@@ -35,12 +35,12 @@ def make_campaign(
 ) -> Campaign:
     """Aggregate a table by (minute, service, user count): the mean of what was measured.
 
-    No replica that is ready, as when a probe was missed, is no layout that anybody asks for: it counts as not
-    known.
+    Replicas, requests and limits of 0 count as not known: a service without a pod serves nobody.
     """
-    frame = table.frame
-    if REPLICAS in frame:
-        frame = frame.assign(**{REPLICAS: frame[REPLICAS].where(frame[REPLICAS] > 0)})
+    scale = [column for column in (REPLICAS, CPU_REQUEST, CPU_LIMIT) if column in table.frame]
+    frame = table.frame.assign(
+        **{column: table.frame[column].where(table.frame[column] > 0) for column in scale}
+    )
     optional = [column for column in OPTIONAL_COLUMNS if column in frame and frame[column].notna().any()]
     keys = [SERVICE, TIMESTAMP, USER_COUNT]
     rows = frame.assign(**{TIMESTAMP: (frame[TIMESTAMP] / STEP_SECONDS + 0.5) // 1 * STEP_SECONDS})
@@ -48,7 +48,17 @@ def make_campaign(
     aggregated = groups[[*TARGETS, *optional]].mean()
     aggregated[SOURCE] = groups[SOURCE].first().astype(str)
     measurements = aggregated.reset_index()
+    if REPLICAS in optional:
+        measurements[REPLICAS] = _replicas_that_serve(measurements)
     return Campaign(measurements, calls, dict(cpu_limits or {}))
+
+
+def _replicas_that_serve(measurements: pd.DataFrame) -> "pd.Series[float]":
+    """Replicas, and where none is ready those of the minutes before: it missed a probe, and serves again."""
+    replicas = measurements[REPLICAS]
+    ready = replicas.where(replicas > 0)
+    around = ready.groupby(measurements[SERVICE]).transform(lambda own: own.ffill().bfill())
+    return ready.fillna(around.where(replicas == 0))
 
 
 def levels_of(campaign: Campaign) -> pd.DataFrame:

@@ -97,7 +97,7 @@ def test_phases_are_told_line_by_line_where_there_is_no_terminal(world: World) -
     assert f"Collected {2 * len(SERVICES)} rows in dataset/performance_results_" in result.stdout
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interruption_leaves_the_cluster_as_it_was_found(world: World, stop: signal.Signals) -> None:
     before = load_generator(world)
     world.environment["KPP_MEASURED_SECONDS"] = "600"
@@ -222,3 +222,69 @@ def test_a_faulty_profile_is_told_before_anything_is_done(world: World) -> None:
     assert result.returncode == 2
     assert result.stderr.startswith("kpp: own.toml: there is no query for requests.response_time")
     assert not world.prometheus.requests
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["old.jsonl"], 2, "give --resume to go on with that campaign"),
+        (["--resume"], 3, "there is no campaign that is not finished"),
+        (["--resume", "old.jsonl"], 3, "old.jsonl: cannot be read: No such file"),
+        (["--resume", "kubeconfig"], 3, "is no journal of a campaign"),
+    ],
+)
+def test_what_cannot_be_gone_on_with_is_one_line(
+    world: World, arguments: list[str], code: int, message: str
+) -> None:
+    (world.folder / "kubeconfig").write_text((world.folder / "kubeconfig").read_text() + "\n")
+
+    result = world.run("collect", *arguments)
+
+    assert result.returncode == code
+    assert message in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert world.kubernetes.patches == []
+
+
+def test_an_interrupted_campaign_goes_on_into_the_same_files(world: World) -> None:
+    world.environment |= {"KPP_USER_COUNTS": "20,30", "KPP_MEASURED_SECONDS": "4"}
+    with world.start("collect") as process:
+        wait_for_rows(world.folder / "dataset")
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+    (journal,) = (world.folder / "dataset").glob("performance_journal_*.jsonl")
+    assert f"kpp collect --resume dataset/{journal.name}" in err
+
+    result = world.run("collect", "--resume", "--json")
+
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["rows"] == 2 * 4 * len(SERVICES)
+    assert report["finished"]
+    assert "Going on with campaign" in result.stderr
+    lines = (world.folder / report["measurements"]).read_text().splitlines()
+    assert len(lines) == 1 + report["rows"]
+    assert world.run("restore").stdout == "No campaign here has left anything to restore.\n"
+
+
+def test_a_campaign_file_is_shown_and_a_wrong_one_told_with_its_line(world: World) -> None:
+    del world.environment["KPP_USER_COUNTS"]
+    file = world.folder / "campaign.yaml"
+    file.write_text("experiments:\n  - users: 10\n  - users: 30\n    replicas: {frontend: 2}\n")
+
+    plan = json.loads(world.run("collect", "--campaign", "campaign.yaml", "--dry-run", "--json").stdout)
+    assert [each["replicas"] for each in plan["experiments"]] == [{}, {"frontend": 2}]
+    assert plan["patches"]["give frontend 2 replicas"] == {"spec": {"replicas": 2}}
+    assert plan["patches"]["restore frontend"] == {"spec": {"replicas": 1}}
+    assert plan["deployments"]["restore frontend"] == "frontend"
+    shown = world.run("collect", "--campaign", "campaign.yaml", "--dry-run").stdout
+    assert "frontend=2" in shown
+    assert max(len(line) for line in shown.splitlines() if not line.startswith("  ")) <= 80
+
+    both = world.run("collect", "--campaign", "campaign.yaml", "--user-counts", "5")
+    assert (both.returncode, "only one of" in both.stderr) == (2, True)
+    file.write_text("experiments:\n  - users: 10\n    think_time: 5\n")
+    wrong = world.run("collect", "--campaign", "campaign.yaml")
+    assert wrong.returncode == 3
+    assert "campaign.yaml: line 3: think_time: nothing that a campaign has" in wrong.stderr
+    assert world.kubernetes.patches == []

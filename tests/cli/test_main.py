@@ -90,12 +90,14 @@ def test_every_error_has_the_documented_exit_code() -> None:
         "ClusterError": 4,
         "KubernetesError": 4,
         "RolloutError": 4,
+        "LeaseLostError": 4,
         "PrometheusError": 4,
+        "QueryError": 4,
         "ShortfallError": 5,
         "Interrupted": 130,
     }
 
 
 def all_subclasses(kind: type[KppError]) -> set[type[KppError]]:
-    public = {each for each in kind.__subclasses__() if not each.__name__.startswith("_")}
+    public = {each for each in kind.__subclasses__() if each.__module__ == KppError.__module__}
     return public.union(*(all_subclasses(each) for each in public))

@@ -16,7 +16,7 @@ from kpp.cli.train import find_tables, train
 from kpp.cli.training_progress import TrainingProgress
 from kpp.errors import InputError
 from kpp.predictor.checkpoints import read_model
-from kpp.predictor.training import DEVICES, TrainingSettings
+from kpp.predictor.settings import DEVICES, TrainingSettings
 from kpp.schema import SERVICE, TARGETS, THROUGHPUT, TIMESTAMP
 from kpp.whatif import registry
 from tests.measurements import make_measurements, write_measurements
@@ -62,8 +62,8 @@ def test_it_prints_the_table_and_tells_the_rest_on_stderr(table: Path) -> None:
     assert lines[0] == f"Reading {table}"
     assert any(line.startswith("frontend: 63 minutes in 3 experiments at 3 user counts") for line in lines)
     assert any(line.startswith("ad is skipped: ") and "too few" in line for line in lines)
-    assert "[1/2] cart: best after" in result.stderr
-    assert "[2/2] frontend: best after" in result.stderr
+    assert sum(" cart: best after" in line for line in lines) == 1
+    assert [line[:6] for line in lines if "best after" in line] == ["[1/2] ", "[2/2] "]
     folders = f"models are in {table.parent / 'models'}, plots in {table.parent / 'plots'}"
     assert lines[-2] == f"2 of 2 services are trained: {folders}"
     stored = table.parent / "models" / "whatif.json"
@@ -166,6 +166,7 @@ def test_the_defaults_are_those_of_the_training() -> None:
             "dataset: holds no table of measurements; measure some with `kpp collect`, or name a CSV file",
         ),
         (["--epochs", "0"], 2, "--epochs"),
+        (["--address", "head:6379"], 2, "--address is of a Ray cluster; add --executor ray"),
         (["--device", "tpu"], 2, "--device"),
     ],
 )
@@ -214,29 +215,63 @@ def test_a_folder_without_tables_is_refused(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_keeps_the_services_that_are_done(tmp_path: Path) -> None:
-    services = [f"service-{number}" for number in range(40)]
+    services = [f"service-{number}" for number in range(20)]
     write_measurements(make_measurements(services), tmp_path / "rows.csv")
     command = [*KPP, "train", "rows.csv", "--epochs", "20"]
 
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
-            if line.startswith("[2/40]"):
+            if line.startswith("[2/20]"):
                 process.send_signal(signal.SIGINT)
                 break
         rest = process.stderr.read()
 
     assert process.returncode == 130
     done = sorted(path.stem.removeprefix("config_") for path in (tmp_path / "models").glob("config_*.json"))
-    assert 2 <= len(done) < 40
+    assert 2 <= len(done) < 20
     assert rest.splitlines()[-2:] == [
-        f"{len(done)} of 40 services are trained: models are in models, plots in plots",
-        "kpp: interrupted; run the command again to start over",
+        f"{len(done)} of 20 services are trained: models are in models, plots in plots",
+        "kpp: interrupted; run the same command again to go on",
     ]
     for service in done:
         assert read_model(tmp_path / "models", service).service == service
-        assert (tmp_path / "plots" / f"{service}_predictions.png").exists()
     assert len([*(tmp_path / "models").iterdir()]) == 2 * len(done)
+    assert {path.suffix for path in (tmp_path / "plots").iterdir()} <= {".png"}  # each whole; others later
+
+
+def test_a_killed_training_goes_on_where_it_was(tmp_path: Path) -> None:
+    services = [f"service-{number:02}" for number in range(12)]
+    write_measurements(make_measurements(services), tmp_path / "rows.csv")
+    arguments = ["train", "rows.csv", "--epochs", "20"]
+    with subprocess.Popen([*KPP, *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("[3/12]"):
+                process.kill()
+                break
+    before = {path.name: path.read_bytes() for path in (tmp_path / "models").glob("*_service-??.*")}
+    done = [path.stem for path in (tmp_path / "models").glob("config_*.json")]
+    assert 3 <= len(done) < 12
+
+    again = run(tmp_path, *arguments, "--json")
+
+    assert again.returncode == 0
+    assert "services are kept: trained before on the same data with the same settings" in again.stderr
+    result = json.loads(again.stdout)
+    assert len(result["services"]) == 12
+    assert {f"config_{service}" for service in result["kept"]} <= {*done}
+    assert len(result["kept"]) >= 3
+    for service in result["kept"]:
+        for name in (f"gru_{service}.pth", f"config_{service}.json"):
+            assert (tmp_path / "models" / name).read_bytes() == before[name]
+    assert len([*(tmp_path / "plots").glob("*.png")]) == 12  # those too that the kill had left out
+
+
+def test_fresh_trains_again_what_is_there(table: Path) -> None:
+    assert "kept" not in invoke(table).stderr
+    assert "2 services are kept: trained before" in invoke(table).stderr
+    assert "[2/2]" in invoke(table, "--fresh").stderr
 
 
 def test_the_script_is_the_command(tmp_path: Path) -> None:
@@ -248,12 +283,13 @@ def test_the_script_is_the_command(tmp_path: Path) -> None:
     assert result.stderr.splitlines()[0] == "Reading nowhere.csv"
 
 
-def test_a_terminal_shows_the_service_its_epoch_and_the_time_left() -> None:
+def test_a_terminal_shows_how_many_are_done_and_the_time_left() -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=100, color_system=None)
     progress = TrainingProgress(console, [Path("rows.csv")], max_epochs=50)
 
-    progress.started(["cart", "frontend"], {"ad": "too few rows"}, ["rows.csv: a [note] in brackets"])
+    notes = ["rows.csv: a [note] in brackets"]
+    progress.started(["cart", "frontend"], ["email"], {"ad": "too few rows"}, notes)
     progress.epoch_done("cart", 1)
     progress.service_done(make_config("cart"))
     progress.epoch_done("frontend", 25)
@@ -262,7 +298,8 @@ def test_a_terminal_shows_the_service_its_epoch_and_the_time_left() -> None:
     shown = screen.getvalue()
     assert "ad is skipped: too few rows" in shown
     assert "a [note] in brackets" in shown
-    assert "frontend, epoch 25" in shown
+    assert "email is kept: trained before" in shown
+    assert "1 done, 1 in training" in shown
     assert "75%" in shown  # an early stop counts as a whole service: 50 and 25 of 100 epochs
     assert "[1/2] cart: best after 15 of 30 epochs" in shown
     assert "0:00" in shown or "-:--" in shown

@@ -104,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(*answer)
 
-    do_PATCH = do_GET  # noqa: N815 - named so in the base class
+    do_PATCH = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - named so in the base class
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named so in the base class
         """Not to stderr."""

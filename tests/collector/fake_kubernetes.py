@@ -25,10 +25,15 @@ from tests.collector.fake_cluster import FakeCluster, InvalidError
 from tests.collector.fake_http import Answer, HttpServer, Request, Silence
 from tests.collector.fake_pods import Object, read_recorded
 
-_DISCOVERY = read_recorded("discovery")
+_NOT_TOLD = ("gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform")
+_DISCOVERY = {
+    **read_recorded("discovery"),
+    "/version": {"major": "1", "minor": "32", "gitVersion": "v1.32.0", **dict.fromkeys(_NOT_TOLD, "-")},
+}
+_ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _LISTS = {"deployments": "Deployment", "replicasets": "ReplicaSet", "pods": "Pod", "nodes": "Node"}
 _PATH = re.compile(
-    r"/(?:api|apis/apps)/v1(?:/namespaces/(?P<namespace>[^/]+))?/(?P<resource>[a-z]+)(?:/(?P<name>[^/]+))?"
+    r"/(?:api|apis/apps|apis/coordination.k8s.io)/v1(?:/namespaces/(?P<namespace>[^/]+))?/(?P<resource>[a-z]+)(?:/(?P<name>[^/]+))?"
 )
 
 
@@ -69,6 +74,7 @@ class FakeKubernetes:
         self._lock = threading.Lock()
         self._rules: list[_Rule] = []
         self._polls = 0
+        self.leases: dict[str, Object] = {}
         self._server = HttpServer(self.answer)
 
     def __enter__(self) -> Self:
@@ -141,9 +147,13 @@ class FakeKubernetes:
                 self.cluster.step()
 
     def _handle(self, request: Request) -> tuple[int, Object | None]:
-        if request.path in _DISCOVERY:
-            return 200, _DISCOVERY[request.path]
+        if request.path == _ACCESS_REVIEWS:
+            return 201, {"metadata": {}, "spec": request.body["spec"], "status": {"allowed": True}}
+        if request.path.rstrip("/") in _DISCOVERY:
+            return 200, _DISCOVERY[request.path.rstrip("/")]
         match = _PATH.fullmatch(request.path)
+        if match is not None and match["resource"] == "leases":
+            return self._handle_lease(request, match["name"])
         if match is None or match["resource"] not in _LISTS:
             return 404, _status(404, "the server could not find the requested resource")
         objects = self._objects(match["resource"]) if match["namespace"] in (None, self.namespace) else {}
@@ -159,6 +169,28 @@ class FakeKubernetes:
         if request.method == "PATCH":
             return self._patch(name, request)
         return 200, objects[name]
+
+    def _handle_lease(self, request: Request, name: str | None) -> tuple[int, Object]:
+        """As an API server: what was written since it was read is a conflict."""
+        lease = request.body
+        name = name or lease["metadata"]["name"]
+        present = self.leases.get(name)
+        if request.method == "POST" and present is not None:
+            return 409, _status(409, f'leases.coordination.k8s.io "{name}" already exists')
+        if request.method != "POST" and present is None:
+            return 404, _status(404, f'leases.coordination.k8s.io "{name}" not found')
+        if request.method in ("PUT", "DELETE") and present is not None:
+            asked = lease.get("preconditions", {}) if request.method == "DELETE" else lease["metadata"]
+            if asked.get("resourceVersion") != present["metadata"]["resourceVersion"]:
+                return 409, _status(409, "the object has been modified")
+        if request.method == "DELETE":
+            del self.leases[name]
+            return 200, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+        if request.method in ("POST", "PUT"):
+            version = str(len(self.requests))
+            metadata = {**lease["metadata"], "namespace": self.namespace, "resourceVersion": version}
+            self.leases[name] = {**lease, "metadata": metadata}
+        return 200, self.leases[name]
 
     def _patch(self, name: str, request: Request) -> tuple[int, Object]:
         if request.headers["content-type"] != "application/strategic-merge-patch+json":

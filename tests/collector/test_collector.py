@@ -128,8 +128,11 @@ def test_the_cluster_is_left_as_it_was_found(world: World) -> None:
         name: spec for name, spec in world.kubernetes.cluster.specs().items() if name != "loadgenerator"
     }
     assert others == others_before
-    patched = {r.path for r in world.kubernetes.requests if r.method not in ("GET",)}
-    assert patched == {"/apis/apps/v1/namespaces/default/deployments/loadgenerator"}
+    written = {r.path for r in world.kubernetes.requests if r.method not in ("GET",)}
+    leases = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
+    load_generator = "/apis/apps/v1/namespaces/default/deployments/loadgenerator"
+    assert written == {load_generator, leases, f"{leases}/kpp-campaign"}
+    assert world.kubernetes.leases == {}
 
 
 def test_the_load_of_each_experiment_arrives_in_its_turn(world: World) -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpp.collector.config import Config, parse_user_counts, read_config, setting_names, variable_of
+from kpp.collector.config import Config, read_config, setting_names, variable_of
+from kpp.collector.setting_types import parse_user_counts
 from kpp.errors import ConfigError
 
 
@@ -34,6 +35,10 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
         "excluded_services": ("redis-cart, cache", ("redis-cart", "cache")),
         "entry_service": ("web", "web"),
         "user_counts": ("10:50:20", (10, 30, 50)),
+        "campaign": ("plan.yaml", Path("plan.yaml")),
+        "load_container": ("k6", "k6"),
+        "load_variables": ("K6_VUS={users}", "K6_VUS={users}"),
+        "users_per_replica": ("5", 5),
         "spawn_rate": ("2", 2),
         "rate_window_seconds": ("120", 120),
         "warmup_seconds": ("150", 150.0),
@@ -44,6 +49,10 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
         "evaluation_lag_seconds": ("15", 15.0),
         "request_timeout_seconds": ("5", 5.0),
         "rollout_timeout_seconds": ("60", 60.0),
+        "repeat": ("3", 3),
+        "until_steady": ("true", True),
+        "max_measured_seconds": ("900", 900.0),
+        "error_budget": ("0.05", 0.05),
         "output_directory": ("out", Path("out")),
         "profile": ("istio-ambient", "istio-ambient"),
     }
@@ -146,3 +155,18 @@ def test_a_range_includes_its_end_when_a_step_meets_it(start: int, length: int, 
     counts = parse_user_counts(f"{start}:{start + length}:{step}")
 
     assert counts == tuple(start + step * index for index in range(length // step + 1))
+
+
+def test_an_experiment_is_not_extended_to_less_than_was_planned() -> None:
+    settings = {"until_steady": "yes", "measured_seconds": "600", "max_measured_seconds": "300"}
+    with pytest.raises(
+        ConfigError, match=r"KPP_MAX_MEASURED_SECONDS is '300': at least KPP_MEASURED_SECONDS"
+    ):
+        read_config(settings, {}, None)
+    assert read_config({**settings, "until_steady": "no"}, {}, None).max_measured_seconds == 300
+
+
+@pytest.mark.parametrize("share", ["5", "-0.1", "5%"])
+def test_an_error_budget_is_a_share(share: str) -> None:
+    with pytest.raises(ConfigError, match="KPP_ERROR_BUDGET is"):
+        read_config({"error_budget": share}, {}, None)

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kpp.collector.csv_writer import CsvWriter
+from kpp.collector.csv_writer import CsvWriter, TableMarks
 from kpp.collector.measurement import Measurement
 from kpp.collector.services import Resources
 from kpp.collector.signals import Call, Signals
-from kpp.errors import ConfigError, Interrupted
+from kpp.errors import ConfigError, InputError, Interrupted
 
 STARTED_AT = datetime(2026, 3, 1, 23, 59, 59, 900_000, tzinfo=UTC).timestamp()
 RESULTS, CALLS = "performance_results_20260301-235959.csv", "performance_calls_20260301-235959.csv"
@@ -266,3 +266,68 @@ def test_a_kill_between_batches_leaves_all_of_them(tmp_path: Path) -> None:
     assert list(table["Timestamp"]) == [1, 1, 2, 2, 3, 3]
     assert table["Response Time (s)"].iloc[4] == 0.5
     assert math.isnan(table["Response Time (s)"].iloc[5])
+
+
+# --- going on after a kill
+
+
+def written_twice(tmp_path: Path) -> tuple[CsvWriter, TableMarks, bytes]:
+    """A writer that was left without being closed, and what there was up to a mark in the middle."""
+    writer = CsvWriter(tmp_path, STARTED_AT)
+    writer.write_batch([row(1.0), row(1.0, "adservice")])
+    writer.write_calls([Call("frontend", "adservice", 0.5)], 50)
+    marks, kept = writer.marks, writer.path.read_bytes()
+    writer.write_batch([row(2.0)])
+    writer.write_calls([Call("frontend", "adservice", 0.7)], 60)
+    writer.close()
+    return writer, marks, kept
+
+
+def test_what_follows_the_mark_is_cut_off_and_writing_goes_on(tmp_path: Path) -> None:
+    dead, marks, kept = written_twice(tmp_path)
+    with dead.path.open("ab") as file:
+        file.write(b"3.0,front")  # of a batch that a power cut broke off
+
+    with CsvWriter.open_again(tmp_path, dead.stem, marks) as writer:
+        assert writer.path.read_bytes() == kept
+        assert len(pd.read_csv(writer.calls_path)) == 1
+        writer.write_batch([row(4.0)])
+        assert writer.marks.measurements.size_bytes == writer.path.stat().st_size
+
+    assert list(pd.read_csv(dead.path)["Timestamp"]) == [1, 1, 4]
+
+
+def test_without_a_mark_the_header_is_kept(tmp_path: Path) -> None:
+    dead, _, _ = written_twice(tmp_path)
+    dead.calls_path.write_bytes(CALLS_HEADER.encode()[:7])  # a power cut in the first write
+
+    with CsvWriter.open_again(tmp_path, dead.stem, None) as writer:
+        assert (writer.path.read_text(), writer.calls_path.read_text()) == (HEADER, CALLS_HEADER)
+
+
+def test_files_without_a_row_are_made_anew(tmp_path: Path) -> None:
+    with CsvWriter(tmp_path, STARTED_AT) as writer:
+        marks = writer.marks
+    assert list(tmp_path.iterdir()) == []
+
+    with CsvWriter.open_again(tmp_path, writer.stem, marks) as again:
+        assert (again.path.read_text(), again.calls_path.read_text()) == (HEADER, CALLS_HEADER)
+
+
+@pytest.mark.parametrize("change", [b"", HEADER.encode(), HEADER.encode() + b"9" * 200])
+def test_a_table_that_somebody_changed_is_left_as_it_is(tmp_path: Path, change: bytes) -> None:
+    dead, marks, _ = written_twice(tmp_path)
+    dead.path.write_bytes(change)
+
+    with pytest.raises(InputError, match="was changed since the campaign wrote it"):
+        CsvWriter.open_again(tmp_path, dead.stem, marks)
+
+    assert dead.path.read_bytes() == change
+
+
+def test_a_table_that_is_gone_is_told(tmp_path: Path) -> None:
+    dead, marks, _ = written_twice(tmp_path)
+    dead.path.unlink()
+
+    with pytest.raises(ConfigError, match="No such file"):
+        CsvWriter.open_again(tmp_path, dead.stem, marks)

@@ -1,6 +1,5 @@
 import os
 import shlex
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +14,9 @@ from kpp.collector.kubernetes_client import KubernetesClient, Resources, Service
 from kpp.errors import KubernetesError, RolloutError
 from tests.collector.fake_kubernetes import FakeKubernetes, Fault
 from tests.collector.fake_pods import Object
+from tests.real_parts import require
 
 NAME = "loadgenerator"
-KUBECTL = shutil.which("kubectl")
 DRIVEN = {
     "spec": {
         "template": {
@@ -163,7 +162,7 @@ def test_the_cluster_is_left_as_it_was_found(
     read_main(fake)["env"] = env
     fake.deployments[NAME]["spec"]["replicas"] = replicas
     before = fake.cluster.specs()
-    state = client.read_load()
+    state = client.read_state()
 
     client.stop_load()
     client.set_load(50, 5)
@@ -172,7 +171,7 @@ def test_the_cluster_is_left_as_it_was_found(
     assert driven["USERS"] == {"name": "USERS", "value": "50"}
     assert driven["RATE"] == {"name": "RATE", "value": "5"}
     patches = len(fake.patches)
-    client.restore_load(state)
+    client.restore(state)
 
     assert len(fake.patches) == patches + 1
     assert fake.cluster.specs() == before
@@ -186,29 +185,29 @@ STEPS = st.lists(st.sampled_from(["stop", "set", "start", "fail", "restore"]), m
 def test_whatever_was_done_before_restoring_brings_the_cluster_back(steps: list[str]) -> None:
     with FakeKubernetes() as fake, KubernetesClient(Config(), ManualClock(), fake.api_client()) as client:
         before = fake.cluster.specs()
-        state = client.read_load()
-        actions: dict[str, Callable[[], None]] = {
+        state = client.read_state()
+        actions: dict[str, Callable[[], object]] = {
             "stop": client.stop_load,
             "set": lambda: client.set_load(99, 9),
             "start": client.start_load,
             "fail": lambda: fake.fail_next(Fault(503)),
-            "restore": lambda: client.restore_load(state),
+            "restore": lambda: client.restore(state),
         }
         for step in steps:
             actions[step]()
 
-        client.restore_load(state)
+        client.restore(state)
 
         assert fake.cluster.specs() == before
 
 
 def fail_to_restore(client: KubernetesClient, fake: FakeKubernetes, fault: Fault) -> KubernetesError:
-    state = client.read_load()
+    state = client.read_state()
     client.stop_load()
     client.set_load(50, 5)
     fake.fail_next(fault, method="PATCH")
     with pytest.raises(KubernetesError) as caught:
-        client.restore_load(state)
+        client.restore(state)
     return caught.value
 
 
@@ -220,14 +219,16 @@ def test_a_restore_that_is_refused_says_what_to_run(fake: FakeKubernetes, client
         "Deployment loadgenerator in namespace default: could not be put back as it was found: "
     )
     assert "(HTTP 403: no longer)" in text
-    assert "run by hand: kubectl patch deployment loadgenerator --namespace default --type strategic" in text
+    assert (
+        "or run by hand: kubectl patch deployment loadgenerator --namespace default --type strategic" in text
+    )
     assert "\n" not in text
 
 
-@pytest.mark.skipif(KUBECTL is None, reason="kubectl, which the user is told to run, is not installed")
 def test_what_it_says_to_run_does_restore(
     fake: FakeKubernetes, client: KubernetesClient, tmp_path: Path
 ) -> None:
+    require("kubectl")
     before = fake.cluster.specs()
     error = fail_to_restore(client, fake, Fault(403))
     assert fake.cluster.specs() != before
@@ -248,14 +249,14 @@ def test_what_it_says_to_run_does_restore(
 def test_a_restore_that_something_undoes_is_noticed(
     fake: FakeKubernetes, client: KubernetesClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state = client.read_load()
+    state = client.read_state()
     client.set_load(50, 5)
     monkeypatch.setattr(fake.cluster, "patch_deployment", lambda name, patch: fake.deployments[name])
 
     with pytest.raises(
         KubernetesError, match=r"it has replicas 1, USERS=50, RATE=5 .*instead of .*USERS=10.*run by"
     ):
-        client.restore_load(state)
+        client.restore(state)
 
 
 def test_the_command_names_the_context_that_was_asked_for(fake: FakeKubernetes, clock: ManualClock) -> None:
@@ -313,14 +314,13 @@ def test_node_cores_are_no_reason_to_fail(
         client.read_node_cores()
 
 
-@pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
 def test_kubectl_shows_the_load_that_was_set(
     fake: FakeKubernetes, client: KubernetesClient, tmp_path: Path
 ) -> None:
     client.set_load(50, 5)
     options = ["--kubeconfig", str(fake.write_kubeconfig(tmp_path / "config")), "--cache-dir", str(tmp_path)]
     template = "jsonpath={.spec.template.spec.containers[?(@.name=='main')].env[*].value}"
-    command = [str(KUBECTL), *options, "get", "deployment", NAME, "--output", template]
+    command = [str(require("kubectl")), *options, "get", "deployment", NAME, "--output", template]
 
     shown = subprocess.run(command, check=True, capture_output=True, timeout=60, text=True)
 

@@ -1,5 +1,8 @@
+import pytest
+
 from kpp.collector.config import Config
-from kpp.collector.plan import plan_campaign
+from kpp.collector.plan import Level, plan_campaign
+from kpp.errors import ConfigError
 
 
 def test_the_plan_counts_every_phase() -> None:
@@ -20,3 +23,23 @@ def test_the_plan_counts_every_phase() -> None:
     assert first.measured_seconds == 10 * 60 + 30  # ten whole intervals fit into 610 s
     assert (first.cooldown_seconds, second.cooldown_seconds) == (180.0, 0.0)
     assert plan_campaign(config).total_seconds == 61 + 630 + 180 + 62.5 + 630
+
+
+def test_replicas_that_are_the_load_have_to_make_the_users() -> None:
+    config = Config(user_counts=(20, 30, 45), users_per_replica=20)
+    with pytest.raises(ConfigError, match="replicas of 20 users each cannot make 30, 45 users"):
+        plan_campaign(config)
+    assert len(plan_campaign(config, [Level(20), Level(40)]).experiments) == 2
+
+
+def test_the_whole_sweep_is_repeated_and_numbered_through() -> None:
+    plan = plan_campaign(Config(user_counts=(10, 20), repeat=3))
+    assert [(each.number, each.user_count) for each in plan.experiments] == [
+        (1, 10),
+        (2, 20),
+        (3, 10),
+        (4, 20),
+        (5, 10),
+        (6, 20),
+    ]
+    assert [each.cooldown_seconds for each in plan.experiments] == [180.0] * 5 + [0.0]

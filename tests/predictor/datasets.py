@@ -29,7 +29,9 @@ def make_windows(
     scaled = scaler.transform(features).astype(np.float32)
     observed = series[start:stop]
     return Windows(
-        inputs=np.stack([scaled[end - LOOKBACK_STEPS : end] for end in range(start, stop)]),
+        history=scaled,
+        starts=np.arange(start, stop) - LOOKBACK_STEPS,
+        lookback_steps=LOOKBACK_STEPS,
         targets=np.where(np.isnan(observed), np.nan, scaled[start:stop, 1:]).astype(np.float32),
         observed=observed,
         last_observed=series[start - 1 : stop - 1],

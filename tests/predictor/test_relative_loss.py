@@ -14,7 +14,9 @@ def _windows(observed: list[list[float]], user_counts: list[float]) -> Windows:
     count = len(observed)
     values = np.array(observed)
     return Windows(
-        inputs=np.zeros((count, 5, 4), dtype=np.float32),
+        history=np.zeros((5, 4), dtype=np.float32),
+        starts=np.zeros(count, dtype=np.int64),
+        lookback_steps=5,
         targets=np.zeros((count, 3), dtype=np.float32),
         observed=values,
         last_observed=values,

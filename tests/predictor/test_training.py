@@ -6,12 +6,14 @@ import pytest
 import torch
 
 from kpp.errors import ConfigError
+from kpp.predictor.group import Fit
 from kpp.predictor.pipeline import PerformancesDataPipeline
 from kpp.predictor.scores import mae, mape
+from kpp.predictor.settings import TrainingSettings, select_device
 from kpp.predictor.trained_model import TrainedModel
-from kpp.predictor.training import Fit, TrainingSettings, fit_service, select_device
+from kpp.predictor.training import fit_service, fit_services
 from kpp.predictor.windows import ServiceDataset
-from kpp.schema import RESPONSE_TIME, SERVICE, TARGETS, USER_COUNT
+from kpp.schema import RESPONSE_TIME, TARGETS, USER_COUNT
 from tests.measurements import as_table, make_measurements
 from tests.predictor.datasets import LOOKBACK_STEPS, autoregressive, make_dataset
 
@@ -19,7 +21,7 @@ QUICK = TrainingSettings(max_epochs=3)
 
 
 def fit(dataset: ServiceDataset, settings: TrainingSettings = QUICK) -> Fit:
-    return fit_service(dataset, settings, on_epoch=lambda _: None)
+    return fit_service(dataset, settings)
 
 
 def predict_test(dataset: ServiceDataset, result: Fit) -> np.ndarray:
@@ -85,17 +87,6 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(noisy: Ser
     assert not same_weights(fit(noisy, dataclasses.replace(QUICK, seed=1)), first)
 
 
-def test_a_service_gets_the_same_weights_alone_and_among_others() -> None:
-    together = PerformancesDataPipeline().run(as_table(make_measurements(("cart", "frontend"))))
-    rows = make_measurements(("cart", "frontend"))
-    alone = PerformancesDataPipeline().run(as_table(rows[rows[SERVICE] == "frontend"]))
-
-    fit(together.datasets["cart"])
-    among_others = fit(together.datasets["frontend"])
-
-    assert same_weights(fit(alone.datasets["frontend"]), among_others)
-
-
 def test_two_services_with_the_same_rows_draw_different_first_weights(noisy: ServiceDataset) -> None:
     assert not same_weights(fit(noisy), fit(dataclasses.replace(noisy, service="cartservice")))
 
@@ -112,7 +103,7 @@ def test_training_leaves_the_callers_random_state_and_threads_alone(noisy: Servi
 def test_no_test_row_has_any_influence(noisy: ServiceDataset) -> None:
     garbage = dataclasses.replace(
         noisy.test,
-        inputs=noisy.test.inputs * 1e6,
+        history=noisy.test.history * 1e6,
         targets=-noisy.test.targets,
         observed=noisy.test.observed * 1e6,
     )
@@ -121,11 +112,12 @@ def test_no_test_row_has_any_influence(noisy: ServiceDataset) -> None:
 
 
 def test_the_validation_part_chooses_the_weights(noisy: ServiceDataset) -> None:
-    seen: list[int] = []
+    seen: list[tuple[str, int]] = []
+    settings = TrainingSettings(max_epochs=30)
 
-    result = fit_service(noisy, TrainingSettings(max_epochs=30), on_epoch=seen.append)
+    (result,) = fit_services([noisy], settings, lambda service, epoch: seen.append((service, epoch)))
 
-    assert seen == list(range(1, result.epochs + 1))
+    assert seen == [("frontend", epoch) for epoch in range(1, result.epochs + 1)]
     again = fit(noisy, TrainingSettings(max_epochs=result.best_epoch))
     assert again.best_epoch == again.epochs == result.best_epoch
     assert same_weights(again, result)

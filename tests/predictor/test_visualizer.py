@@ -16,7 +16,7 @@ from kpp.predictor.model import PerformancesGRU
 from kpp.predictor.pipeline import PerformancesDataPipeline
 from kpp.predictor.scores import compare
 from kpp.predictor.trained_model import TrainedModel
-from kpp.predictor.visualizer import Timeline, draw_service, find_limits, plot_service
+from kpp.predictor.visualizer import PlotData, Timeline, draw_service, find_limits, plot_service
 from kpp.predictor.windows import ServiceDataset
 from kpp.schema import RESPONSE_TIME, TARGETS
 from tests.measurements import as_table, make_measurements
@@ -38,7 +38,7 @@ def make_model(dataset: ServiceDataset) -> TrainedModel:
 def draw(dataset: ServiceDataset) -> Figure:
     model = make_model(dataset)
     scores, _ = compare(dataset, model.predict_scaled(dataset.test.inputs))
-    return draw_service(model, dataset, scores)
+    return draw_service(PlotData.of(model, dataset, scores))
 
 
 def panels_of(figure: Figure) -> list[Axes]:
@@ -97,7 +97,7 @@ def test_rows_are_drawn_in_order_of_time(dataset: ServiceDataset) -> None:
     test = dataset.test
     shuffled = dataclasses.replace(
         dataset,
-        test=dataclasses.replace(test, **{name: getattr(test, name)[backwards] for name in vars(test)}),
+        test=test.select(backwards),
     )
 
     straight, turned = draw(dataset), draw(shuffled)
@@ -151,7 +151,7 @@ def test_a_timeline_keeps_a_short_gap_together_and_parts_experiments() -> None:
 
 def test_one_test_row_and_missing_values_can_be_drawn(dataset: ServiceDataset) -> None:
     test = dataset.test
-    one = dataclasses.replace(test, **{name: getattr(test, name)[:1] for name in vars(test)})
+    one = test.select(np.array([0]))
     missing = one.observed.copy()
     missing[:, 2] = np.nan
 
@@ -174,7 +174,7 @@ def test_the_picture_is_a_png_that_fits_a_laptop(dataset: ServiceDataset, tmp_pa
     model = make_model(dataset)
     scores, _ = compare(dataset, model.predict_scaled(dataset.test.inputs))
 
-    plot_service(path, model, dataset, scores)
+    plot_service(path, PlotData.of(model, dataset, scores))
 
     height, width, _ = matplotlib.image.imread(path).shape
     assert (width, height) == (1300, 900)
@@ -187,7 +187,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(dataset: ServiceDataset, tm
     assert scores[RESPONSE_TIME].rows > 0
 
     with pytest.raises(ConfigError, match=r"nowhere/a\.png: cannot be written"):
-        plot_service(tmp_path / "nowhere" / "a.png", model, dataset, scores)
+        plot_service(tmp_path / "nowhere" / "a.png", PlotData.of(model, dataset, scores))
 
 
 def test_values_of_several_magnitudes_get_a_logarithmic_axis(dataset: ServiceDataset) -> None:
@@ -199,7 +199,9 @@ def test_values_of_several_magnitudes_get_a_logarithmic_axis(dataset: ServiceDat
         model.network.linear.bias[0] += 5  # nothing is predicted as 0, which no logarithmic axis can show
     scores, _ = compare(dataset, observed)
 
-    saturating, steady, _ = panels_of(draw_service(model, replace_observed(dataset, observed), scores))
+    saturating, steady, _ = panels_of(
+        draw_service(PlotData.of(model, replace_observed(dataset, observed), scores))
+    )
 
     assert saturating.get_yscale() == "log"
     assert saturating.get_ylabel() == "ms, logarithmic"

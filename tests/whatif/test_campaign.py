@@ -63,6 +63,18 @@ def test_a_level_is_the_median_of_a_load_and_a_layout() -> None:
     assert levels[CPU_LIMIT].tolist() == [0.4, 0.4]
 
 
+def test_a_minute_in_which_no_replica_is_ready_counts_those_of_the_minutes_around() -> None:
+    replicas = (0.0, 2.0, 0.0, np.nan, 3.0)
+    rows = frame(
+        *((60.0 * minute, "a", 10.0, 1.0, 5.0, 0.1, count, 0.2) for minute, count in enumerate(replicas)),
+        (0.0, "b", 10.0, 1.0, 5.0, 0.1, 1.0, 0.2),
+    )
+
+    found = make_campaign(as_table(rows)).measurements
+
+    np.testing.assert_array_equal(found.loc[found[SERVICE] == "a", REPLICAS], [2.0, 2.0, 2.0, np.nan, 3.0])
+
+
 def test_a_measured_limit_goes_before_a_given_one() -> None:
     rows = frame((60.0, "a", 10.0, 1.0, 5.0, 0.1, 1.0, 0.3), (60.0, "b", 10.0, 1.0, 5.0, 0.1, 1.0, np.nan))
 

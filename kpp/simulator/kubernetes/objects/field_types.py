@@ -3,19 +3,22 @@
 Only fields that matter here are listed; any other field of the real API is kept as it comes.
 """
 
+import re
 from typing import Any
 
 from kpp.simulator.kubernetes.objects.quantities import QuantityError, parse_quantity
 from kpp.simulator.kubernetes.objects.resources import Json
 
-STRING, INTEGER, NUMBER_OR_PERCENT, BOOLEAN, OBJECT, QUANTITY = (
+STRING, INTEGER, NUMBER_OR_PERCENT, BOOLEAN, OBJECT, QUANTITY, MICRO_TIME = (
     "string",
     "int32",
     "intstr.IntOrString",
     "bool",
     "object",
     "resource.Quantity",
+    "v1.MicroTime",
 )
+_MICRO_TIME_FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
 TEXTS = {"*": STRING}
 _LARGEST_INTEGER = 2**31 - 1
 
@@ -119,8 +122,8 @@ FIELD_TYPES: dict[str, Json] = {
             "holderIdentity": STRING,
             "leaseDurationSeconds": INTEGER,
             "leaseTransitions": INTEGER,
-            "acquireTime": STRING,
-            "renewTime": STRING,
+            "acquireTime": MICRO_TIME,
+            "renewTime": MICRO_TIME,
         },
     },
     "Job": {
@@ -188,6 +191,8 @@ def _check(value: Any, expected: Any, owner: str, path: str) -> None:
             _check(value[key], expected.get(key, expected.get("*")), owner, f"{path}.{key}".removeprefix("."))
     elif expected == QUANTITY:
         _check_quantity(value)
+    elif expected == MICRO_TIME:
+        _check_micro_time(value, owner, path)
     else:
         _check_scalar(value, expected, owner, path)
 
@@ -204,6 +209,13 @@ def _check_quantity(value: Any) -> None:
         parse_quantity(value)
     except QuantityError as error:
         raise DecodeError(str(error)) from error
+
+
+def _check_micro_time(value: Any, owner: str, path: str) -> None:
+    """Six digits of a second, or the server cannot read it; the Python client writes others."""
+    _require(value, str, owner, path, MICRO_TIME)
+    if not _MICRO_TIME_FORM.fullmatch(value):
+        raise DecodeError(f'parsing time "{value}" as "2006-01-02T15:04:05.000000Z07:00": cannot parse it')
 
 
 def _require(value: Any, allowed: type, owner: str, path: str, expected: str) -> None:

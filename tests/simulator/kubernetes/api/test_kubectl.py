@@ -238,3 +238,22 @@ def test_apply(kubectl: Kubectl) -> None:
     kubectl("delete", "deploy", "hello")
     kubectl("wait", "--for=delete", "pods", "-l", "app=hello", "--timeout=60s")
     assert kubectl("get", "rs,pods", "-l", "app=hello", "-o", "name") == ""
+
+
+def test_leases_are_shown_with_their_holders_and_can_be_freed(kubectl: Kubectl) -> None:
+    lease = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": "lock"},
+        "spec": {"holderIdentity": "me", "renewTime": "2026-03-01T23:59:59.000000Z"},
+    }
+    kubectl("create", "--validate=false", "-f", "-", stdin=json.dumps(lease))
+    header, row = columns(kubectl("get", "leases"))
+    assert header == ["NAME", "HOLDER", "AGE"]
+    assert row[:2] == ["lock", "me"]
+    kubectl("patch", "lease", "lock", "--type", "merge", "--patch", '{"spec": {"holderIdentity": "you"}}')
+    assert kubectl.read("get", "lease", "lock")["spec"]["holderIdentity"] == "you"
+    wrong = '{"spec": {"renewTime": "2026-03-01T23:59:59Z"}}'
+    assert "parsing time" in kubectl.refused("patch", "lease", "lock", "--type", "merge", "--patch", wrong)
+    kubectl("delete", "lease", "lock")
+    assert "not found" in kubectl.refused("get", "lease", "lock")

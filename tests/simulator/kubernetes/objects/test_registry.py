@@ -214,6 +214,16 @@ def test_leases_are_updated_with_a_version_only() -> None:
         cluster.registry.replace(LEASES, "lock", "default", lease)
 
 
+@pytest.mark.parametrize("time", ["2026-03-01T23:59:59Z", "2026-03-01T23:59:59+00:00", "soon", 5])
+def test_times_of_leases_have_microseconds(time: object) -> None:
+    cluster = make_cluster()
+    lease: Json = {"metadata": {"name": "lock"}, "spec": {"renewTime": time}}
+    with pytest.raises(StatusError, match=r"parsing time|MicroTime"):
+        cluster.registry.create(LEASES, lease, "default")
+    lease["spec"]["renewTime"] = "2026-03-01T23:59:59.000000Z"
+    cluster.registry.create(LEASES, lease, "default")
+
+
 def test_services_keep_their_address() -> None:
     cluster = make_cluster()
     service = cluster.registry.create(SERVICES, service_manifest(make_shop()), "default")

@@ -1,0 +1,126 @@
+"""What `kpp collect` does: run a campaign, or go on with one, and say where its files are."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from kpp.cli.campaign_progress import CampaignProgress
+from kpp.cli.cluster_clock import find_clock
+from kpp.cli.preflight import require_ready
+from kpp.cli.quality_text import print_quality
+from kpp.collector import collector
+from kpp.collector.config import Config, read_config
+from kpp.collector.journal_record import CampaignRecord, find_unfinished, journal_of, read_journal
+from kpp.collector.kubernetes_client import KubernetesClient
+from kpp.collector.manifest import manifest_path
+from kpp.collector.plan import Level, Plan, plan_campaign
+from kpp.collector.preflight.preflight import Subject
+from kpp.collector.prometheus_client import PrometheusClient
+from kpp.collector.quality.book import read_judged
+from kpp.collector.quality.quality_file import quality_path
+from kpp.collector.resuming import refuse_other_settings, settings_of
+from kpp.errors import InputError
+
+
+def run(config: Config, levels: Sequence[Level] | None, *, is_checked: bool, as_json: bool) -> None:
+    """Run a new campaign; `levels` are those of a campaign file."""
+    plan = plan_campaign(config, levels)
+    _carry_out(config, plan, is_checked=is_checked, as_json=as_json)
+
+
+def resume_newest(
+    path: Path | None, given: Mapping[str, object], env_file: Path | None, *, dry_run: bool, as_json: bool
+) -> None:
+    """Go on with a campaign.
+
+    Args:
+        path: its journal or measurements; None takes the newest in the output folder.
+        given: the settings of the command line and the environment.
+        env_file: further settings.
+        dry_run: only show what would be done.
+        as_json: how to report.
+
+    Raises:
+        InputError: there is none that could go on.
+        ConfigError: a setting differs that has to be the same.
+    """
+    record = _find(path, read_config(given, os.environ, env_file).output_directory)
+    config = read_config(given, os.environ, env_file, settings_of(record))
+    refuse_other_settings(record, config)
+    if dry_run:
+        from kpp.cli.campaign_plan import show_remaining
+
+        show_remaining(record, as_json=as_json)
+    else:
+        _carry_out(config, record, is_checked=False, as_json=as_json)  # what it left is put back first
+
+
+def _find(path: Path | None, directory: Path) -> CampaignRecord:
+    record = find_unfinished(directory) if path is None else read_journal(path)
+    if record is None:
+        raise InputError(
+            "there is no campaign that is not finished" if path is None else "no campaign had begun",
+            where=str(directory if path is None else journal_of(path)),
+            mend="start one with `kpp collect`",
+        )
+    if record.is_finished:
+        raise InputError(
+            "its campaign is finished", where=str(record.path), mend="start another one with `kpp collect`"
+        )
+    return record
+
+
+def _carry_out(config: Config, work: Plan | CampaignRecord, *, is_checked: bool, as_json: bool) -> None:
+    record = work if isinstance(work, CampaignRecord) else None
+    clock = find_clock(os.environ)
+    console = Console(stderr=True, highlight=False)
+    progress = CampaignProgress(console, clock, config.entry_service, record)
+    is_done = False
+    try:
+        with KubernetesClient(config, clock) as cluster, PrometheusClient(config, clock) as prometheus:
+            if isinstance(work, Plan):
+                if is_checked:
+                    require_ready(Subject(config, work, cluster.api, prometheus, clock), console)
+                collector.run_campaign(config, cluster, prometheus, clock, progress, work)
+            else:
+                collector.resume_campaign(work, config, cluster, prometheus, clock, progress)
+        is_done = True
+    finally:
+        progress.stop()
+        if progress.files is not None:
+            _show_files(progress, is_done=is_done, as_json=as_json)
+
+
+def _show_files(progress: CampaignProgress, *, is_done: bool, as_json: bool) -> None:
+    files = progress.files
+    assert files is not None
+    journal = journal_of(files.path)
+    quality = quality_path(files.path)
+    record = read_journal(journal) if journal.exists() else None
+    if record is not None and not as_json:
+        print_quality(read_judged(record.quality), Console(highlight=False, markup=False))
+    if progress.row_count == 0:
+        typer.echo("Nothing was collected.", err=True)
+    elif as_json:
+        paths = {
+            "measurements": files.path,
+            "calls": files.calls_path,
+            "manifest": manifest_path(files.path),
+            "journal": journal,
+            "quality": quality,
+        }
+        report = {name: str(path) for name, path in paths.items() if path.exists()}
+        typer.echo(json.dumps({**report, "rows": progress.row_count, "finished": is_done}, indent=2))
+    else:
+        typer.echo(f"Collected {progress.row_count} rows in {files.path}")
+        typer.echo(f"  who calls whom        {files.calls_path}")
+        typer.echo(f"  settings and cluster  {manifest_path(files.path)}")
+        typer.echo(f"  journal               {journal}")
+        if quality.exists():
+            typer.echo(f"  quality               {quality}")
+    if not is_done:
+        typer.echo(f"To go on with this campaign: kpp collect --resume {journal}", err=True)

@@ -1,0 +1,36 @@
+"""What a campaign changes of a cluster, as it was found: kept in the journal, so that it can be put back."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from kpp.collector.load_generator import LoadState, Variable
+
+
+@dataclass(frozen=True)
+class ClusterState:
+    """The load generator, and the replicas of the services that a campaign scales."""
+
+    load: LoadState
+    load_uid: str  # of the load generator's Deployment: one that was made anew is another one
+    replicas: Mapping[str, int]  # by Deployment
+
+    def as_json(self) -> dict[str, Any]:
+        """What `from_json` reads."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Read what `as_json` gave.
+
+        Raises:
+            KeyError, TypeError: it is something else.
+        """
+        load = content["load"]
+        variables = tuple(Variable(each["name"], each["entry"]) for each in load["variables"])
+        return cls(
+            load=LoadState(load["replicas"], load["container"], variables),
+            load_uid=content["load_uid"],
+            replicas=dict(content["replicas"]),
+        )

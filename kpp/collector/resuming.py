@@ -1,0 +1,46 @@
+"""Whether a campaign may go on with the settings that are given now."""
+
+from typing import Any
+
+from kpp.collector.config import MAY_CHANGE, Config, setting_names, variable_of
+from kpp.collector.journal_record import CampaignRecord
+from kpp.collector.manifest import describe_queries, describe_settings
+from kpp.errors import ConfigError
+
+
+def refuse_other_settings(record: CampaignRecord, config: Config) -> None:
+    """Let a campaign go on only as it began.
+
+    Raises:
+        ConfigError: all settings that differ and have to be the same, in one line.
+    """
+    present = describe_settings(config)
+    differing = [
+        f"{variable_of(name)} is {_show(present[name])} and was {_show(record.settings[name])}"
+        for name in sorted(present.keys() & record.settings.keys() - MAY_CHANGE)
+        if _plain(present[name]) != _plain(record.settings[name])
+    ]
+    queries = describe_queries(config)
+    if not differing and queries != record.queries:
+        names = sorted(name for name, text in queries.items() if record.queries.get(name) != text)
+        differing = [f"the profile {config.profile} has another text for {', '.join(names) or 'less'}"]
+    if differing:
+        raise ConfigError(
+            f"the campaign began with other settings: {'; '.join(differing)}",
+            where=str(record.path),
+            mend="leave them out, since the journal has them, or start a new campaign",
+        )
+
+
+def settings_of(record: CampaignRecord) -> dict[str, Any]:
+    """The recorded settings that this version of kpp knows."""
+    return {name: value for name, value in record.settings.items() if name in setting_names()}
+
+
+def _plain(value: Any) -> Any:
+    """As it reads from JSON."""
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _show(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
