@@ -71,6 +71,8 @@ def check(
 
 def render_estimates(found: "Estimates", width: int) -> Iterator[str]:
     """The application as estimated; a table of at most 80 columns, texts within `width`."""
+    from kpp.cli.predictions import cut_middle
+
     levels = found.levels
     entry = levels.services[found.parameters.entry]
     bottleneck, bound = found.bottleneck()
@@ -93,7 +95,7 @@ def render_estimates(found: "Estimates", width: int) -> Iterator[str]:
         rate = "" if row["replica_saturation_rps"] is None else f"{row['replica_saturation_rps']:.3g}"
         demand, background = (_tell_pair(row[name], 1e3) for name in ("demand_seconds", "background_cores"))
         cells = f"{_tell_pair(row['visit_ratio'], 1):>16}{demand:>13}{background:>13}{limit:>6}{rate:>10}"
-        yield f"{row['service'][:21]:<22}{cells}"
+        yield f"{cut_middle(row['service'], 21):<22}{cells}"
     if len(rows) > MOST_SERVICES:
         yield f"… and {len(rows) - MOST_SERVICES} services more: --json has all"
     yield "Background, limit and saturation are those of one replica."

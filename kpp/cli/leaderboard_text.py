@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from kpp.cli.predictions import cut_middle
 from kpp.evaluation.classes import CLASSES, Classification
 from kpp.evaluation.leaderboard import Leaderboard, ModelResult, usual_mape
 from kpp.evaluation.scores import TargetScores
@@ -115,7 +116,7 @@ def _by_service(name: str, services: Mapping[str, Mapping[str, TargetScores]], w
             _service_cell(services[service][target], unit.per_own_unit, wide)
             for target, unit in UNITS.items()
         ]
-        yield f"{service[: first - 1]:<{first}}" + "".join(cells)
+        yield f"{cut_middle(service, first - 1):<{first}}" + "".join(cells)
 
 
 def _service_cell(scores: TargetScores, factor: float, wide: bool) -> str:

@@ -108,9 +108,9 @@ def test_a_wide_terminal_is_told_more(
 
 
 def test_of_many_services_the_worst_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    services = {f"service-{number:02}": SHOP["cart"] for number in range(40)}
+    services = {f"service-{number:02}-with-a-long-name-{number:02}": SHOP["cart"] for number in range(40)}
     rows = make_rows((20, 40, 60), minutes=2, services=services).drop(columns=SOURCE)
-    rows.loc[(rows[SERVICE] == "service-07") & (rows[USER_COUNT] == 60), list(TARGETS)] *= 9
+    rows.loc[(rows[SERVICE].str.startswith("service-07")) & (rows[USER_COUNT] == 60), list(TARGETS)] *= 9
     table = write_measurements(rows, tmp_path / "many.csv")
 
     main_ok(["evaluate", "--train", str(table), "--models", "nearest", "--split", "extrapolation"])
@@ -118,7 +118,8 @@ def test_of_many_services_the_worst_are_shown(tmp_path: Path, capsys: pytest.Cap
     lines = capsys.readouterr().out.splitlines()
     (title,) = [number for number, line in enumerate(lines) if line.startswith("nearest by service")]
     assert "the 30 worst of 40" in lines[title]
-    assert lines[title + 3].startswith("service-07")
+    assert lines[title + 3].startswith("service-07…")
+    assert lines[title + 3].split()[0].endswith("-07")
     assert len([line for line in lines if line.startswith("service-")]) == 30
 
 
