@@ -10,20 +10,23 @@ from rich.console import Console
 
 from kpp.cli.campaign_progress import CampaignProgress
 from kpp.cli.cluster_clock import find_clock
+from kpp.cli.preflight import require_ready
 from kpp.collector import collector
 from kpp.collector.config import Config, read_config
 from kpp.collector.journal_record import CampaignRecord, find_unfinished, journal_of, read_journal
 from kpp.collector.kubernetes_client import KubernetesClient
 from kpp.collector.manifest import manifest_path
 from kpp.collector.plan import Level, Plan, plan_campaign
+from kpp.collector.preflight.preflight import Subject
 from kpp.collector.prometheus_client import PrometheusClient
 from kpp.collector.resuming import refuse_other_settings, settings_of
 from kpp.errors import InputError
 
 
-def run(config: Config, levels: Sequence[Level] | None, *, as_json: bool) -> None:
+def run(config: Config, levels: Sequence[Level] | None, *, is_checked: bool, as_json: bool) -> None:
     """Run a new campaign; `levels` are those of a campaign file."""
-    _carry_out(config, plan_campaign(config, levels), as_json=as_json)
+    plan = plan_campaign(config, levels)
+    _carry_out(config, plan, is_checked=is_checked, as_json=as_json)
 
 
 def resume_newest(
@@ -50,7 +53,7 @@ def resume_newest(
 
         show_remaining(record, as_json=as_json)
     else:
-        _carry_out(config, record, as_json=as_json)
+        _carry_out(config, record, is_checked=False, as_json=as_json)  # what it left is put back first
 
 
 def _find(path: Path | None, directory: Path) -> CampaignRecord:
@@ -68,14 +71,17 @@ def _find(path: Path | None, directory: Path) -> CampaignRecord:
     return record
 
 
-def _carry_out(config: Config, work: Plan | CampaignRecord, *, as_json: bool) -> None:
+def _carry_out(config: Config, work: Plan | CampaignRecord, *, is_checked: bool, as_json: bool) -> None:
     record = work if isinstance(work, CampaignRecord) else None
     clock = find_clock(os.environ)
-    progress = CampaignProgress(Console(stderr=True, highlight=False), clock, config.entry_service, record)
+    console = Console(stderr=True, highlight=False)
+    progress = CampaignProgress(console, clock, config.entry_service, record)
     is_done = False
     try:
         with KubernetesClient(config, clock) as cluster, PrometheusClient(config, clock) as prometheus:
             if isinstance(work, Plan):
+                if is_checked:
+                    require_ready(Subject(config, work, cluster.api, prometheus, clock), console)
                 collector.run_campaign(config, cluster, prometheus, clock, progress, work)
             else:
                 collector.resume_campaign(work, config, cluster, prometheus, clock, progress)

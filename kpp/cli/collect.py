@@ -124,6 +124,16 @@ def collect(  # noqa: PLR0913 - each parameter is an option
         bool,
         typer.Option("--dry-run", help="Show plan and patches; touch nothing.", rich_help_panel=OUTPUT),
     ] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Check all that a campaign needs; change nothing.", rich_help_panel=OUTPUT
+        ),
+    ] = False,
+    skip_checks: Annotated[
+        bool,
+        typer.Option("--skip-checks", help="Start although checks fail.", rich_help_panel=OUTPUT),
+    ] = False,
     resume: Annotated[
         bool,
         typer.Option(
@@ -157,10 +167,15 @@ def collect(  # noqa: PLR0913 - each parameter is an option
         from kpp.cli.campaign_plan import show_plan
 
         show_plan(config, levels, find_clock(os.environ), as_json=as_json)
+    elif check:
+        from kpp.cli.preflight import show_checks
+        from kpp.collector.plan import plan_campaign
+
+        show_checks(config, plan_campaign(config, levels), find_clock(os.environ), as_json=as_json)
     else:
         from kpp.cli.campaign_run import run
 
-        run(config, levels, as_json=as_json)
+        run(config, levels, is_checked=not skip_checks, as_json=as_json)
 
 
 def _read_levels(config: Config, given: Mapping[str, object]) -> "tuple[Config, tuple[Level, ...] | None]":

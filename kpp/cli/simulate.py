@@ -54,6 +54,10 @@ def simulate(  # noqa: PLR0913 - each parameter is an option
         Path | None,
         _cluster("What is to go wrong, as YAML.", "FILE", exists=True, dir_okay=False),
     ] = None,
+    role: Annotated[
+        Path | None,
+        _cluster("Allow only what the Roles in this file grant.", "FILE", exists=True, dir_okay=False),
+    ] = None,
     seed: Annotated[int, _cluster("The same seed gives the same run.")] = 0,
     port: Annotated[int, _port("The Kubernetes API")] = 0,
     prometheus_port: Annotated[int, _port("Prometheus")] = 0,
@@ -68,6 +72,7 @@ def simulate(  # noqa: PLR0913 - each parameter is an option
     from kpp.simulator.cluster import SimulationSettings
     from kpp.simulator.fault_file import read_faults
     from kpp.simulator.fault_plan import plan_faults
+    from kpp.simulator.kubernetes.role_file import read_role_file
     from kpp.simulator.serving import Ports, serve
 
     if virtual and speed != 1:
@@ -76,6 +81,7 @@ def simulate(  # noqa: PLR0913 - each parameter is an option
         )
     described = read_application(application)
     planned = read_faults(faults) if faults is not None else []
+    granted = read_role_file(role) if role is not None else None
     settings = SimulationSettings(
         nodes=_name_nodes(nodes, node_cores),
         runtime=_parse_runtime(runtime),
@@ -88,6 +94,7 @@ def simulate(  # noqa: PLR0913 - each parameter is an option
     ports = Ports(port, prometheus_port, metrics_port)
     with tempfile.TemporaryDirectory(prefix="kpp-cluster-") as name, serve(simulation, pace, ports) as served:
         plan_faults(planned, simulation, served.scripts)
+        served.access.grant_only(granted)
         served.write_files(Path(name), simulation)
         stopping = _listen_for_stop()
         _show(_exports(served, simulation, pace, Path(name)), served, Path(name), console, as_json=as_json)

@@ -8,11 +8,20 @@ import copy
 import json
 import logging
 from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, TypeVar
 
 import urllib3
-from kubernetes.client import ApiClient, AppsV1Api, Configuration, CoreV1Api, CustomObjectsApi, VersionApi
+from kubernetes.client import (
+    ApiClient,
+    AppsV1Api,
+    AuthorizationV1Api,
+    Configuration,
+    CoreV1Api,
+    CustomObjectsApi,
+    VersionApi,
+)
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
 from urllib3.exceptions import HTTPError
@@ -116,6 +125,20 @@ class KubernetesApi:
         """All nodes of the cluster: the one call that needs more than a namespaced role."""
         return self._call(Call("list", "nodes"), lambda: self._read_pages(self._core.list_node))
 
+    def review_access(self, attributes: Mapping[str, str]) -> bool:
+        """Whether the account may do something: `resourceAttributes` of a SelfSubjectAccessReview."""
+        body = {"spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}}}
+        create = AuthorizationV1Api(self._client).create_self_subject_access_review
+        call = Call("create", "selfsubjectaccessreviews")
+        return bool(self._call(call, lambda: self._ask(create, body)).get("status", {}).get("allowed"))
+
+    def greet(self) -> tuple[str, float | None]:
+        """The server's version and, where it tells it, its time: Unix seconds, whole ones."""
+        read: Callable[..., Any] = VersionApi(self._client).get_code
+        answer = self._call(Call("get", "version"), lambda: read(**self._options))
+        date = answer.headers.get("Date")
+        return _read_version(answer.data), parsedate_to_datetime(date).timestamp() if date else None
+
     @property
     def _leases(self) -> tuple[str, str, str, str]:
         """Where Leases are. The client's own model of them writes times that an API server refuses."""
@@ -163,6 +186,13 @@ class KubernetesApi:
             return with_retries(function, clock=self._clock, doing=f"Kubernetes: {call}", passes=passes)
         except (ApiException, HTTPError, ValueError) as error:  # ValueError: the answer is no object in JSON
             raise translate(error, call, self.server) from error
+
+
+def _read_version(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["gitVersion"])
+    except (ValueError, KeyError, TypeError):
+        return "version not told"
 
 
 def _is_transient_and_no_conflict(error: BaseException) -> bool:

@@ -67,6 +67,11 @@ class KubernetesClient:
     ) -> None:
         self.close()
 
+    @property
+    def api(self) -> KubernetesApi:
+        """The calls beneath, for checks before a campaign."""
+        return self._api
+
     def close(self) -> None:
         """Close the connections."""
         self._api.close()

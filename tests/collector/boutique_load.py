@@ -1,6 +1,7 @@
 """Online Boutique under load, plausible at any time: what the fake Prometheus answers by default."""
 
 import math
+import time
 import zlib
 from collections.abc import Iterator, Mapping
 
@@ -38,6 +39,8 @@ SIDECAR_SECONDS = 0.0004  # CPU per request
 IDLE_CORES = 0.002
 CFS_PERIODS_PER_SECOND = 10.0  # of 100 ms
 
+SAMPLES_IN_ANY_WINDOW = 1000.0  # as if it were scraped all the time: tests have rate windows of a second
+
 Labels = dict[str, str]
 
 
@@ -54,6 +57,10 @@ def evaluate(
     """
     if query.strip() == "vector(1)":
         yield {}, 1.0
+    elif query.strip() == "vector(time())":
+        yield {}, time.time()
+    elif "count_over_time" in query:
+        yield {}, SAMPLES_IN_ANY_WINDOW
     elif "source_workload," in query:
         for (caller, callee), calls in CALLS.items():
             labels = {"source_workload": caller, "destination_workload": callee}

@@ -25,7 +25,12 @@ from tests.collector.fake_cluster import FakeCluster, InvalidError
 from tests.collector.fake_http import Answer, HttpServer, Request, Silence
 from tests.collector.fake_pods import Object, read_recorded
 
-_DISCOVERY = read_recorded("discovery")
+_NOT_TOLD = ("gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform")
+_DISCOVERY = {
+    **read_recorded("discovery"),
+    "/version": {"major": "1", "minor": "32", "gitVersion": "v1.32.0", **dict.fromkeys(_NOT_TOLD, "-")},
+}
+_ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _LISTS = {"deployments": "Deployment", "replicasets": "ReplicaSet", "pods": "Pod", "nodes": "Node"}
 _PATH = re.compile(
     r"/(?:api|apis/apps|apis/coordination.k8s.io)/v1(?:/namespaces/(?P<namespace>[^/]+))?/(?P<resource>[a-z]+)(?:/(?P<name>[^/]+))?"
@@ -142,11 +147,10 @@ class FakeKubernetes:
                 self.cluster.step()
 
     def _handle(self, request: Request) -> tuple[int, Object | None]:
-        if request.path.rstrip("/") == "/version":
-            texts = ("gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform")
-            return 200, {"major": "1", "minor": "32", "gitVersion": "v1.32.0", **dict.fromkeys(texts, "-")}
-        if request.path in _DISCOVERY:
-            return 200, _DISCOVERY[request.path]
+        if request.path == _ACCESS_REVIEWS:
+            return 201, {"metadata": {}, "spec": request.body["spec"], "status": {"allowed": True}}
+        if request.path.rstrip("/") in _DISCOVERY:
+            return 200, _DISCOVERY[request.path.rstrip("/")]
         match = _PATH.fullmatch(request.path)
         if match is not None and match["resource"] == "leases":
             return self._handle_lease(request, match["name"])
