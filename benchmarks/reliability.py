@@ -4,9 +4,10 @@
 
 Real `kpp collect` processes run campaigns of two experiments, the second with other replicas, against
 simulated clusters on a virtual clock, over HTTP. They are killed with SIGKILL at random points and gone on
-with by `kpp collect --resume`; or the Kubernetes API and Prometheus answer nothing but 503 for a while. What
-has to hold is asserted; the tables say what happened. Prints them, or with --write puts them between the
-marks of the page. Takes some minutes. Run it from the project's folder: it shares its parts with the tests.
+with by `kpp collect --resume`; or the Kubernetes API and Prometheus answer only 503, or nothing, for a
+while. What has to hold is asserted; the tables say what happened. Prints them, or with --write puts them
+between the marks of the page. Takes some minutes. Run it from the project's folder: it shares its parts with
+the tests.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from pathlib import Path
 from random import Random
 
 from kpp.files import write_whole
-from kpp.simulator.fault_file import AnyFault, RefuseFault
+from kpp.simulator.fault_file import AnyFault, RefuseFault, ResetFault
 from tests.end_to_end.hardship import (
     TICKS,
     USERS,
@@ -95,9 +96,10 @@ def take_servers_away(number: int, random: Random) -> Trial:
 def describe_outages(faults: Sequence[AnyFault]) -> str:
     """Who was away when."""
     return ", ".join(
-        f"{fault.server} from {fault.at:.0f} s for {fault.lasts_seconds:.0f} s"
+        f"{fault.server} from {fault.at:.0f} s for {fault.lasts_seconds:.0f} s "
+        f"({'503' if isinstance(fault, RefuseFault) else 'reset'})"
         for fault in faults
-        if isinstance(fault, RefuseFault)
+        if isinstance(fault, RefuseFault | ResetFault)
     )
 
 
@@ -110,7 +112,7 @@ def render(totals: dict[str, int], killed: Sequence[Trial], often: Trial, outage
         "",
         f"**Killed**: {len(killed)} campaigns, {kills} kills, and {often.happened}.",
         "",
-        _header("killed at", "completed by then", "rows missing or twice"),
+        _header("killed at", "completed by then", "missing"),
         *map(_row, [*killed, often]),
         "",
         f"**Servers away**: {len(outages)} campaigns. A tick that finds no server is a gap, as it should be.",

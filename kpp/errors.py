@@ -8,6 +8,7 @@
     │   │   ├── RolloutError       a roll-out did not finish
     │   │   └── LeaseLostError     another campaign has taken the namespace over
     │   └── PrometheusError
+    │       └── QueryError         a query has no answer
     ├── ShortfallError          5  a result fell short of what was asked
     └── Interrupted           130  Ctrl-C or SIGTERM
 
@@ -74,6 +75,20 @@ class LeaseLostError(KubernetesError):
 
 class PrometheusError(ClusterError):
     """Prometheus could not be reached, or refused a query."""
+
+
+class QueryError(PrometheusError):
+    """A query has no answer.
+
+    Attributes:
+        is_passing: the same query may be answered a little later.
+        is_too_much: a part of it may be answered.
+        retry_after: how long to wait, in the server's words; empty if it said nothing.
+    """
+
+    is_passing = False
+    is_too_much = False
+    retry_after = ""
 
 
 class ShortfallError(KppError):

@@ -45,10 +45,10 @@ def restore(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Put a cluster back as a campaign found it that crashed, was killed or lost its cluster.
+    """Put the cluster back as a campaign found it that was killed or could not do so itself.
 
-    Ctrl-C, SIGTERM and errors need no restoring: kpp collect puts the cluster back itself. May be run again:
-    what is as it was is not touched.
+    After Ctrl-C, SIGTERM and errors there is nothing to do: kpp collect puts the cluster back. Running this
+    again does no harm.
     """
     from kpp.collector.collector import restore_campaign
     from kpp.collector.journal_record import find_unrestored, read_journal

@@ -5,9 +5,11 @@ and queries; then `found`: the cluster as it was, before anything is changed. `k
 reads it. A machine that goes down while a line is written leaves a part of it, which counts as not written.
 """
 
+import contextlib
 import dataclasses
 import fcntl
 import json
+import logging
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -23,6 +25,8 @@ from kpp.collector.manifest import describe_queries, describe_settings
 from kpp.collector.plan import Experiment, Phase, Plan
 from kpp.errors import ConfigError
 from kpp.files import sync_directory
+
+logger = logging.getLogger(__name__)
 
 JOURNAL, SUFFIX = "performance_journal_", ".jsonl"  # around the stem
 FORMAT_VERSION = 1
@@ -75,7 +79,6 @@ class Journal:
         _lock(path, file)
         content = file.read()
         file.truncate(content.rfind(b"\n") + 1)
-        file.seek(0, os.SEEK_END)
         journal = cls(path, file, clock)
         journal._is_new = False
         return journal
@@ -147,15 +150,20 @@ class Journal:
         self.write("ended", outcome=outcome, error=error)
 
     def write(self, event: str, **content: Any) -> None:
-        """Append a line; it is on disk on return."""
+        """Append a line; it is on disk on return. One that is broken off leaves no part of it."""
         line = json.dumps({"event": event, "at": self._clock.now(), **content}, default=str) + "\n"
+        end = self._file.seek(0, os.SEEK_END)
         try:
             unwritten = memoryview(line.encode())
             while unwritten:
                 unwritten = unwritten[self._file.write(unwritten) :]
             os.fsync(self._file.fileno())
-        except OSError as error:
-            raise _cannot_be_written(self.path, error) from error
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                self._file.truncate(end)
+            if isinstance(error, OSError):
+                raise _cannot_be_written(self.path, error) from error
+            raise
 
 
 def stem_of(path: Path) -> str:
@@ -178,6 +186,8 @@ def _lock(path: Path, file: IO[bytes]) -> None:
             where=str(path),
             mend="wait for its end, or stop it with Ctrl-C: it restores the cluster itself",
         ) from None
+    except OSError as error:  # some network file systems have no locks
+        logger.warning("%s cannot be locked (%s): do not resume it while it runs", path, error.strerror)
 
 
 def _cannot_be_written(path: Path, error: OSError) -> ConfigError:

@@ -29,7 +29,7 @@ from kpp.collector.prometheus_answer import (
 from kpp.collector.prometheus_faults import AnswerFaultError, read_failure, shorten
 from kpp.collector.prometheus_session import open_session, read_reply
 from kpp.collector.queries import Query
-from kpp.errors import PrometheusError
+from kpp.errors import QueryError
 
 logger = logging.getLogger(__name__)
 
@@ -38,18 +38,11 @@ RANGE_ATTEMPTS = 6  # of a query over a range, half a minute in all: a server re
 LONGEST_WAIT_SECONDS = 30.0  # however long the server asks to be left alone
 
 
-class QueryError(PrometheusError):
-    """A query has no answer, for the reason that its fault gives."""
-
-    def __init__(self, name: str, fault: AnswerFaultError, *, where: str, hide: Callable[[str], str]) -> None:
-        super().__init__(hide(f"query {name!r}: {fault.what}"), mend=hide(fault.mend), where=where)
-        self.is_passing = fault.is_passing
-        self.is_too_much = fault.is_too_much
-        self.retry_after = fault.retry_after
-
-
 class _Read(requests.Response):
-    """An answer that was read already: what the library takes for its data is the whole of it, checked."""
+    """An answer that was read already: what the library takes for its data is the whole of it, checked.
+
+    Its headers are not in it, so no cookie of theirs is kept.
+    """
 
     def __init__(self, answer: object) -> None:
         super().__init__()
@@ -162,6 +155,8 @@ class PrometheusApi:
         return answer
 
     def _ask_once(self, name: str, ask: Callable[[], Any]) -> Any:
+        if self._given_up.is_set():
+            raise QueryError(f"query {name!r} is given up", mend="ask again", where=self._url)
         try:
             return ask()
         except AnswerFaultError as error:
@@ -169,7 +164,14 @@ class PrometheusApi:
         except (OSError, HTTPError, ValueError) as error:  # a RequestException is an OSError
             fault = read_failure(error, self._timeout_seconds)
         # not chained: a traceback of the libraries may quote what was sent
-        raise QueryError(name, fault, where=self._url, hide=self._access.redact)
+        raise self._tell(name, fault)
+
+    def _tell(self, name: str, fault: AnswerFaultError) -> QueryError:
+        hide = self._access.redact
+        error = QueryError(hide(f"query {name!r}: {fault.what}"), mend=hide(fault.mend), where=self._url)
+        error.is_passing, error.is_too_much = fault.is_passing, fault.is_too_much
+        error.retry_after = fault.retry_after
+        return error
 
     def _check_answer(self, response: requests.Response, *_args: object, **_kwargs: object) -> _Read:
         """Read each answer as it comes: the library keeps neither type nor warnings nor reasons."""

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 
 import requests
 from requests.auth import AuthBase
@@ -51,7 +50,6 @@ def open_session(access: PrometheusAccess) -> requests.Session:
     session = requests.Session()
     session.headers["User-Agent"] = f"kpp/{__version__}"
     session.auth = _Signature(access)
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.stream = True  # nothing is read before `read_reply`
     if access.ca_file is not None:
         session.verify = str(access.ca_file)

@@ -92,6 +92,7 @@ def test_every_error_has_the_documented_exit_code() -> None:
         "RolloutError": 4,
         "LeaseLostError": 4,
         "PrometheusError": 4,
+        "QueryError": 4,
         "ShortfallError": 5,
         "Interrupted": 130,
     }

@@ -1,6 +1,7 @@
 """The journal as a dead campaign leaves it: whatever was on disk is read, and can be gone on with."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -117,6 +118,25 @@ def test_going_on_cuts_a_torn_line_off(tmp_path: Path) -> None:
     assert events[-2:] == ["restored", "resumed"]
 
 
+@pytest.mark.parametrize("broken_by", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_line_that_is_broken_off_leaves_no_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken_by: BaseException
+) -> None:
+    def break_off(_descriptor: int) -> None:
+        raise broken_by
+
+    path = write_journal(tmp_path)
+    before = path.read_bytes()
+    with Journal.open_again(path, ManualClock(STARTED_AT)) as journal:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", break_off)
+            with pytest.raises((ConfigError, KeyboardInterrupt)):
+                journal.entered(FIRST, Phase.WARMUP)
+        assert path.read_bytes() == before
+        journal.restored([])
+    assert read(path).is_restored
+
+
 def test_only_one_process_has_a_journal_and_a_dead_one_has_none(tmp_path: Path) -> None:
     path = write_journal(tmp_path)
     code = (
@@ -133,6 +153,17 @@ def test_only_one_process_has_a_journal_and_a_dead_one_has_none(tmp_path: Path) 
         process.kill()
         process.wait()
         Journal.open_again(path, ManualClock()).__exit__(None, None, None)
+
+
+def test_where_nothing_can_be_locked_a_warning_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_descriptor: int, _operation: int) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    assert read(write_journal(tmp_path)).is_finished
+    assert "cannot be locked (No locks available)" in caplog.text
 
 
 def test_a_campaign_that_touched_nothing_leaves_no_journal(tmp_path: Path) -> None:

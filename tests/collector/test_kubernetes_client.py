@@ -1,6 +1,5 @@
 import os
 import shlex
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +14,9 @@ from kpp.collector.kubernetes_client import KubernetesClient, Resources, Service
 from kpp.errors import KubernetesError, RolloutError
 from tests.collector.fake_kubernetes import FakeKubernetes, Fault
 from tests.collector.fake_pods import Object
+from tests.real_parts import require
 
 NAME = "loadgenerator"
-KUBECTL = shutil.which("kubectl")
 DRIVEN = {
     "spec": {
         "template": {
@@ -226,10 +225,10 @@ def test_a_restore_that_is_refused_says_what_to_run(fake: FakeKubernetes, client
     assert "\n" not in text
 
 
-@pytest.mark.skipif(KUBECTL is None, reason="kubectl, which the user is told to run, is not installed")
 def test_what_it_says_to_run_does_restore(
     fake: FakeKubernetes, client: KubernetesClient, tmp_path: Path
 ) -> None:
+    require("kubectl")
     before = fake.cluster.specs()
     error = fail_to_restore(client, fake, Fault(403))
     assert fake.cluster.specs() != before
@@ -315,14 +314,13 @@ def test_node_cores_are_no_reason_to_fail(
         client.read_node_cores()
 
 
-@pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
 def test_kubectl_shows_the_load_that_was_set(
     fake: FakeKubernetes, client: KubernetesClient, tmp_path: Path
 ) -> None:
     client.set_load(50, 5)
     options = ["--kubeconfig", str(fake.write_kubeconfig(tmp_path / "config")), "--cache-dir", str(tmp_path)]
     template = "jsonpath={.spec.template.spec.containers[?(@.name=='main')].env[*].value}"
-    command = [str(KUBECTL), *options, "get", "deployment", NAME, "--output", template]
+    command = [str(require("kubectl")), *options, "get", "deployment", NAME, "--output", template]
 
     shown = subprocess.run(command, check=True, capture_output=True, timeout=60, text=True)
 

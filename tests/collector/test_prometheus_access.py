@@ -136,12 +136,17 @@ def test_a_token_that_is_exchanged_meanwhile_is_sent_anew(secret_file: Path) -> 
 
 def test_nothing_is_sent_that_was_not_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc = tmp_path / "netrc"
-    netrc.write_text(f"machine localhost login kpp password {SECRET}\n")
+    netrc.write_text(f"machine 127.0.0.1 login kpp password {SECRET}\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
-    with serve_guarded(lambda _: False) as store:
-        for _ in range(2):
-            assert "HTTP 401" in refusal(store.url)
+    with (
+        serve_guarded(lambda _: False) as store,
+        PrometheusClient(settings(store.url.replace("localhost", "127.0.0.1")), ManualClock()) as client,
+    ):
+        for _ in range(2):  # the first answer sets a cookie
+            with pytest.raises(PrometheusError, match="HTTP 401"):
+                client.check_ready()
+    assert len(store.requests) == 2
     assert all({"authorization", "cookie"}.isdisjoint(each.headers) for each in store.requests)
 
 

@@ -20,10 +20,10 @@ from kpp.collector.measurement import Measurement
 from kpp.collector.plan import Experiment, Level, Phase, Plan, plan_campaign
 from kpp.collector.prometheus_client import PrometheusClient
 from kpp.collector.resuming import refuse_other_settings, settings_of
-from kpp.errors import ClusterError, ConfigError, KubernetesError, LeaseLostError
+from kpp.errors import ClusterError, ConfigError, KubernetesError, LeaseLostError, PrometheusError
 from tests.collector.boutique_load import SERVICES
-from tests.collector.fake_kubernetes import FakeKubernetes
-from tests.collector.fake_prometheus import FakePrometheus
+from tests.collector.fake_kubernetes import FakeKubernetes, Fault
+from tests.collector.fake_prometheus import NOT_READY, FakePrometheus
 from tests.collector.test_collector import STARTED_AT, Watcher
 from tests.collector.test_collector import World as Campaign
 
@@ -317,6 +317,47 @@ def test_settings_that_matter_have_to_be_the_same(world: Campaign, monkeypatch: 
         match=r"KPP_USER_COUNTS is 10,30,50 and was 10,30; KPP_WARMUP_SECONDS is 90\.0 and was 60\.0",
     ):
         refuse_other_settings(record, read_config(options, {}, None, recorded))
+
+
+def test_queries_have_to_be_the_same(world: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = die(world, (1, Phase.WARMUP), monkeypatch)
+    refuse_other_settings(record, world.config)
+    changed = replace(record, queries={**record.queries, "throughput": "vector(1)"})
+
+    with pytest.raises(ConfigError, match="the profile istio-sidecar has another text for throughput"):
+        refuse_other_settings(changed, world.config)
+
+
+def test_the_cluster_is_put_back_although_prometheus_is_away(
+    world: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = world.kubernetes.cluster.specs()
+    record = die(world, (2, Phase.WARMUP), monkeypatch)
+    world.prometheus.fail_next(NOT_READY, times=100)
+
+    with pytest.raises(PrometheusError):
+        resume(world, record)
+
+    assert world.kubernetes.cluster.specs() == before
+    assert len(world.kubernetes.leases) == 0
+
+
+def test_what_can_be_put_back_is_although_something_cannot(
+    world: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = world.kubernetes.cluster.specs()
+    record = die(world, (2, Phase.WARMUP), monkeypatch)
+    world.kubernetes.fail_next(Fault(403, message="no longer"), path="deployments/adservice", method="PATCH")
+
+    with pytest.raises(
+        KubernetesError, match=r"^Deployment adservice in namespace default: .*no longer.*kubectl patch"
+    ) as caught:
+        restore(world, record)
+
+    assert "loadgenerator" not in str(caught.value)
+    differing = {name for name, spec in world.kubernetes.cluster.specs().items() if spec != before[name]}
+    assert differing == {"adservice"}
+    assert restore(world, record) == ("Deployment adservice: replicas 3 -> replicas 1",)
 
 
 def test_the_journal_has_everything_before_the_cluster_is_touched(

@@ -1,4 +1,3 @@
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +20,8 @@ from kpp.collector.rollout import (
 from kpp.errors import RolloutError
 from tests.collector.fake_kubernetes import FakeKubernetes, Fault
 from tests.collector.fake_pods import Object
+from tests.real_parts import require
 
-KUBECTL = shutil.which("kubectl")
 LATE = [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]
 NAME = "loadgenerator"
 
@@ -118,7 +117,6 @@ def test_a_roll_out_is_judged_by_the_rule(
     assert reason in progress.reason
 
 
-@pytest.mark.skipif(KUBECTL is None, reason="kubectl, whose judgment is the truth here, is not installed")
 @pytest.mark.parametrize(("generation", "replicas", "status", "outcome", "reason"), CASES.values(), ids=CASES)
 def test_kubectl_judges_alike(
     fake: FakeKubernetes,
@@ -131,7 +129,7 @@ def test_kubectl_judges_alike(
 ) -> None:
     set_status(fake, generation, replicas, status)
     options = ["--kubeconfig", str(fake.write_kubeconfig(tmp_path / "config")), "--cache-dir", str(tmp_path)]
-    command = [str(KUBECTL), *options, "rollout", "status", f"deployment/{NAME}", "--watch=false"]
+    command = [str(require("kubectl")), *options, "rollout", "status", f"deployment/{NAME}", "--watch=false"]
 
     told = subprocess.run(command, capture_output=True, check=False, timeout=60, text=True)
 

@@ -1,5 +1,4 @@
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,7 @@ import pytest
 
 from tests.collector.fake_pods import Object, read_recorded
 from tests.collector.strategic_merge import merge
-
-KUBECTL = shutil.which("kubectl")
+from tests.real_parts import require
 
 
 def _in_template(pod_spec: Object) -> Object:
@@ -64,13 +62,20 @@ def _without_nulls(value: Any) -> Any:
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
-@pytest.mark.skipif(KUBECTL is None, reason="kubectl, whose code is the truth here, is not installed")
 @pytest.mark.parametrize("patch", PATCHES.values(), ids=PATCHES)
 def test_patches_are_applied_as_kubectl_applies_them(patch: Object, tmp_path: Path) -> None:
     file = tmp_path / "deployment.json"
     file.write_text(json.dumps(_loadgenerator()))
     options = ["--local", "--type", "strategic", "--output", "json", "--show-managed-fields"]
-    command = [str(KUBECTL), "patch", *options, "--filename", str(file), "--patch", json.dumps(patch)]
+    command = [
+        str(require("kubectl")),
+        "patch",
+        *options,
+        "--filename",
+        str(file),
+        "--patch",
+        json.dumps(patch),
+    ]
 
     applied = subprocess.run(command, capture_output=True, check=True, timeout=60, text=True)
 

@@ -19,7 +19,7 @@ from random import Random
 from typing import Any
 
 from kpp.simulator.cluster import Simulation
-from kpp.simulator.fault_file import AnyFault, RefuseFault, Server
+from kpp.simulator.fault_file import AnyFault, RefuseFault, ResetFault, Server
 from kpp.simulator.fault_plan import plan_faults
 from kpp.simulator.faults import Fault
 from kpp.simulator.kubernetes.objects.resources import EVENTS, LEASES, PODS, REPLICA_SETS, STORED
@@ -105,6 +105,7 @@ class Ended:
     code: int  # negative: by that signal
     report: Mapping[str, Any] | None
     errors: str
+    output: str
 
 
 @dataclass
@@ -135,7 +136,7 @@ class Stage:
             self.watch.arm(process, target, delay_seconds)
             out, err = process.communicate(timeout=SECONDS)
         report = json.loads(out) if process.returncode == 0 and out.startswith("{") else None
-        return Ended(process.returncode, report, err)
+        return Ended(process.returncode, report, err, out)
 
     def settle(self) -> None:
         """Let all roll-outs come to their end."""
@@ -193,16 +194,17 @@ def draw_kill(random: Random, totals: Mapping[str, int]) -> Kill:
 
 def draw_outages(random: Random, total_seconds: float) -> list[AnyFault]:
     """Both servers away at a random time of a campaign, each for some seconds or minutes."""
-    return [
-        RefuseFault(
-            fault="refuse",
-            server=server,
-            code=503,
-            at=random.uniform(0, total_seconds),
-            lasts_seconds=random.choice([5.0, 60.0, 200.0]),
-        )
-        for server in ("kubernetes", "prometheus")
-    ]
+    faults: list[AnyFault] = []
+    servers: tuple[Server, ...] = ("kubernetes", "prometheus")
+    for server in servers:
+        begins_at, seconds = random.uniform(0, total_seconds), random.choice([5.0, 60.0, 200.0])
+        if random.random() < 0.5:
+            faults.append(ResetFault(fault="reset", server=server, at=begins_at, lasts_seconds=seconds))
+        else:
+            faults.append(
+                RefuseFault(fault="refuse", server=server, code=503, at=begins_at, lasts_seconds=seconds)
+            )
+    return faults
 
 
 @dataclass

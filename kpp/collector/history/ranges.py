@@ -8,9 +8,9 @@ import numpy as np
 
 from kpp.collector.history.instants import Floats, Grid, Span
 from kpp.collector.prometheus_answer import Series
-from kpp.collector.prometheus_api import PrometheusApi, QueryError
+from kpp.collector.prometheus_api import PrometheusApi
 from kpp.collector.signals import LARGEST_VALUE
-from kpp.errors import PrometheusError
+from kpp.errors import PrometheusError, QueryError
 
 MOST_POINTS = 11_000  # of a series in one answer: Prometheus's limit
 CHUNK_POINTS = 120  # two hours of minutes: a server has a limit on the samples that it loads, too

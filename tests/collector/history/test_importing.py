@@ -14,8 +14,8 @@ from kpp.collector.history.importing import Request, import_history, make_questi
 from kpp.collector.history.instants import Grid
 from kpp.collector.history.ranges import Question, ask_all
 from kpp.collector.profiles.reading import read_profile
-from kpp.collector.prometheus_api import PrometheusApi, QueryError
-from kpp.errors import ConfigError, PrometheusError
+from kpp.collector.prometheus_api import PrometheusApi
+from kpp.errors import ConfigError, PrometheusError, QueryError
 from kpp.schema import (
     CPU_LIMIT,
     CPU_REQUEST,

@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
@@ -75,6 +75,8 @@ class KubernetesApi:
         except StatusError as error:
             (code, body), headers = refuse(error)
             return _json(code, body, headers)
+        except ClientDisconnect:  # in the middle of its request: killed, say
+            return Response(status_code=400)
 
     async def _serve_resource(self, http: Request) -> Response:
         target = parse_path(http.url.path)
