@@ -36,10 +36,11 @@ class ExperimentRecord:
     pods_after: PodRestarts | None = None
     extended_seconds: float = 0.0  # beyond the planned time, until it was steady
 
-    def add(self, rows: Sequence[Measurement], readiness: tuple[int, int]) -> None:
-        """Note one tick: what was measured, and the load generator's replicas, ready and wanted."""
+    def add(self, rows: Sequence[Measurement], readiness: tuple[int, int] | None) -> None:
+        """Note one tick: what was measured, and the load generator's replicas, ready and wanted, if known."""
         self.ticks.append(rows)
-        self.readiness.append(readiness)
+        if readiness is not None:
+            self.readiness.append(readiness)
 
     @property
     def rows(self) -> list[Measurement]:
