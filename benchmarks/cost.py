@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,14 +24,27 @@ class Cost(NamedTuple):
     output: str
 
 
-def measure(command: list[str], limit_seconds: float | None = None) -> Cost:
+def measure(
+    command: list[str], environment: Mapping[str, str] | None = None, limit_seconds: float | None = None
+) -> Cost:
     """Run a command to its end, or to its limit; its messages are shown only if it fails.
+
+    Args:
+        command: the program and its arguments.
+        environment: what is added to this process's.
+        limit_seconds: after so long it is killed.
 
     Returns:
         What it cost; without output where it ran into the limit.
     """
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(environment or {})},
+    )
     late = threading.Event()
 
     def end() -> None:

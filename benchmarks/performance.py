@@ -1,7 +1,8 @@
 """Makes the figures of docs/performance.md: what kpp costs, and how that grows. All of them in one run.
 
     python benchmarks/performance.py FILE.csv [--only loss,services,reading,whatif,ticks,profile] [--write]
-        [--plain-epochs 100] [--most-services 1000] [--most-rows 1000000] [--limit-seconds 120]
+        [--plain-epochs 100] [--plain-threads all,1] [--most-services 1000]
+        [--most-rows 1000000] [--limit-seconds 120]
 
 FILE.csv is the table that the plain loop is compared on; all others are simulated. Every figure is of a whole
 process unless a column says otherwise. With --write the figures replace those between the marks of the page;
@@ -29,6 +30,7 @@ HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "performance.md"
 ROWS = 1000  # of each service
 WHATIF_ROWS = 105  # of each service: five experiments
+PRODUCTS = "bare matrix products"
 
 
 def script(name: str, *arguments: object) -> list[str]:
@@ -63,26 +65,33 @@ def counts_up_to(most: int, first: int) -> list[int]:
 
 def compare_with_plain(options: argparse.Namespace, _scratch: Path) -> Iterator[str]:
     """Time to the same mean validation loss, and beside it the bare matrix products."""
-    ours = measure(script("time_to_loss.py", "kpp", options.file))
-    trained = json.loads(ours.output)
-    products = measure(script("time_to_loss.py", "products", options.file, "--epochs", trained["epochs"]))
-    plain = measure(script("time_to_loss.py", "plain", options.file, "--epochs", options.plain_epochs))
-    rows, inside = [], {}
-    for name, cost in (("kpp", ours), ("plain loop", plain), ("bare matrix products", products)):
-        inside[name] = json.loads(cost.output)
-        loss = f"{inside[name]['loss']:.4f}" if name != "bare matrix products" else ""
+    costs = {"kpp": measure(script("time_to_loss.py", "kpp", options.file))}
+    epochs = json.loads(costs["kpp"].output)["epochs"]
+    costs[PRODUCTS] = measure(script("time_to_loss.py", "products", options.file, "--epochs", epochs))
+    plain = script("time_to_loss.py", "plain", options.file, "--epochs", options.plain_epochs)
+    for threads in options.plain_threads.split(","):
+        name = "plain loop" if threads == "all" else f"plain loop, {threads} thread"
+        costs[name] = measure(plain, {} if threads == "all" else {"OMP_NUM_THREADS": threads})
+    inside = {name: json.loads(cost.output) for name, cost in costs.items()}
+    rows = []
+    for name, cost in costs.items():
+        loss = "" if name == PRODUCTS else f"{inside[name]['loss']:.4f}"
         training = [f"{inside[name][key]:.1f}" for key in ("seconds", "cpu_seconds")]
         rows.append([name, str(inside[name]["epochs"]), loss, *columns(cost), *training])
     yield from table("|epochs|loss|wall (s)|CPU (s)|peak (MB)|training: wall (s)|CPU (s)", rows)
-    wall, cpu = plain.wall_seconds / ours.wall_seconds, plain.cpu_seconds / ours.cpu_seconds
-    ratio = {key: trained[key] / inside["bare matrix products"][key] for key in ("seconds", "cpu_seconds")}
-    reached = "at most" if trained["loss"] <= inside["plain loop"]["loss"] else "MORE than"
     yield ""
+    for name in costs.keys() - {"kpp", PRODUCTS}:
+        reached = "at most" if inside["kpp"]["loss"] <= inside[name]["loss"] else "MORE than"
+        wall = costs[name].wall_seconds / costs["kpp"].wall_seconds
+        cpu = costs[name].cpu_seconds / costs["kpp"].cpu_seconds
+        yield (
+            f"- {name}: {wall:.1f} times kpp's wall time and {cpu:.1f} times its CPU time, whole processes; "
+            f"kpp's loss is {reached} its loss."
+        )
+    ratio = {key: inside["kpp"][key] / inside[PRODUCTS][key] for key in ("seconds", "cpu_seconds")}
     yield (
-        f"kpp ends at a mean validation loss of {reached} the plain loop's. The plain loop takes "
-        f"{wall:.1f} times the wall time and {cpu:.1f} times the CPU time, whole processes. kpp's training "
-        f"takes {ratio['seconds']:.1f} times the wall time and {ratio['cpu_seconds']:.1f} times the CPU time "
-        "of its bare matrix products."
+        f"- kpp's training takes {ratio['seconds']:.1f} times the wall time and "
+        f"{ratio['cpu_seconds']:.1f} times the CPU time of its bare matrix products."
     )
 
 
@@ -179,6 +188,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(SECTIONS), help="sections, a list (default: all)")
     parser.add_argument("--write", action="store_true", help="put the figures into docs/performance.md")
     parser.add_argument("--plain-epochs", type=int, default=100, help="of the plain loop (default 100)")
+    parser.add_argument("--plain-threads", default="all,1", help="of the plain loop, a list (default all,1)")
     parser.add_argument("--most-services", type=int, default=1000)
     parser.add_argument("--most-rows", type=int, default=1_000_000)
     parser.add_argument("--limit-seconds", type=int, default=120, help="of one kpp fit (default 120)")
