@@ -19,7 +19,8 @@ import pandas as pd
 from simulated_campaigns import Step, run, steps
 
 from kpp.evaluation.leaderboard import score_trials
-from kpp.evaluation.splits import Request, split
+from kpp.evaluation.request import Request
+from kpp.evaluation.splits import split
 from kpp.evaluation.trial import try_models
 from kpp.schema import (
     CPU_LIMIT,
@@ -165,7 +166,7 @@ def _record(case: Case, rows: pd.DataFrame) -> pd.DataFrame:
 
 def ask(normal: Campaign, overload: Campaign, models: Sequence[str], entry: str, title: str) -> None:
     """Print a line for each model."""
-    trial = try_models(split("extrapolation", Request(normal, overload)), models, 0, COVERAGE, lambda: None)
+    trial = try_models(split("extrapolation", Request(normal, overload)), models, 0, COVERAGE, lambda _: None)
     board = score_trials([trial])
     for name in models:
         result = board.models.get(name)
