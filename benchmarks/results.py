@@ -1,37 +1,44 @@
-"""Makes the figures of docs/results.md: all what-if models on the questions that matter, and their speed.
+"""Makes the figures and pictures of docs/results.md: what-if models on the questions that matter.
 
-    python benchmarks/results.py --normal A.csv --other B.csv [--simulated N.csv --overload O.csv] [--write]
+    python benchmarks/results.py --normal A.csv --other B.csv [--write]
 
 - A is a campaign with many user counts; five inner ones are held out, then all but five.
 - B is another campaign of the same application, at loads beyond those of A.
-- N and O are simulated campaigns at normal load and in overload, with the calls tables beside them.
+- The simulated campaigns at normal load and in overload are those of dataset/, unless others are named.
 
-Prints the figures, or with --write puts them between the marks in docs/results.md. Takes some minutes.
+Prints the page, the targets first; with --write puts it between the marks in docs/results.md, and pictures
+into docs/images. Some three minutes of CPU time; what is being done is told on stderr.
 """
 
 import argparse
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
+from results_table import Boards, render_targets, step_of_overload
 
 from kpp.cli.campaign_files import read_campaign
-from kpp.evaluation.leaderboard import Leaderboard, ModelResult, score_trials
+from kpp.evaluation.leaderboard import Leaderboard, score_trials
+from kpp.evaluation.pictures import picture_trial
+from kpp.evaluation.plots import draw
 from kpp.evaluation.request import Request
-from kpp.evaluation.splits import Fold, split
-from kpp.evaluation.trial import Trial, try_models
+from kpp.evaluation.splits import split
+from kpp.evaluation.trial import Trial, try_models, try_seeds
 from kpp.files import write_whole
-from kpp.schema import CPU_USAGE, RESPONSE_TIME, TARGETS, THROUGHPUT, USER_COUNT
+from kpp.schema import CPU_LIMIT, REPLICAS, RESPONSE_TIME, SERVICE, TARGETS, USER_COUNT
 from kpp.whatif.calibrated import CalibratedModel
 from kpp.whatif.model import Campaign
 from kpp.whatif.registry import MODELS, make_model
 from kpp.whatif.scenario import make_scenario
 
-PAGE = Path(__file__).parents[1] / "docs" / "results.md"
+ROOT = Path(__file__).parents[1]
+PAGE, IMAGES = ROOT / "docs" / "results.md", ROOT / "docs" / "images"
+SIMULATED = ROOT / "dataset" / "performance_results_simulated_normal.csv"
+OVERLOAD = ROOT / "dataset" / "performance_results_simulated_overload.csv"
 START, END = "<!-- made by benchmarks/results.py: start -->", "<!-- end -->"
 COVERAGE = 0.9
 SEEDS = 5
@@ -42,97 +49,141 @@ NAMES = list(MODELS)
 
 @dataclass(frozen=True)
 class Files:
-    """The campaigns that are asked about."""
+    """The campaigns that are asked about, and the service that users call."""
 
     normal: Campaign
     other: Campaign
-    simulated: Campaign | None
-    overload: Campaign | None
+    simulated: Campaign
+    overload: Campaign
     entry: str
 
 
-def ask(folds: Sequence[Fold], seed: int = 0, names: Sequence[str] = NAMES) -> Trial:
+def ask(name: str, request: Request, seeds: int = 1, names: Sequence[str] = NAMES) -> list[Trial]:
     """Try the models under the coverage of this page."""
-    return try_models(folds, names, seed, COVERAGE)
+    print(f"  {name}", file=sys.stderr, flush=True)
+    return try_seeds(name, request, names, seeds, COVERAGE, lambda _share, _name: None)
 
 
-def inner_loads(files: Files) -> Iterator[str]:
-    """Five inner user counts held out: those in the middle, and five times five that are drawn."""
-    counts = user_counts(files.normal)
-    middle = counts[len(counts) // 2 - 2 : len(counts) // 2 + 3]
-    shown = f"{middle[0]:g} to {middle[-1]:g}"
-    yield f"## Five inner user counts held out, {shown}"
-    yield from leaderboard(
-        score_trials([ask(split("interpolation", Request(files.normal, user_counts=middle)))])
-    )
-    yield f"## Five inner user counts held out, drawn {SEEDS} times"
-    trials = [ask(split("interpolation", Request(files.normal, seed=seed)), seed) for seed in range(SEEDS)]
-    yield from leaderboard(score_trials(trials))
-
-
-def another_campaign(files: Files) -> Iterator[str]:
-    """Another day, higher loads, other replicas."""
-    counts = user_counts(files.other)
-    yield f"## Another campaign, {counts[0]:g} to {counts[-1]:g} users"
-    yield from leaderboard(score_trials([ask(split("extrapolation", Request(files.normal, files.other)))]))
-
-
-def few_loads(files: Files) -> Iterator[str]:
-    """Five user counts learned, against all but a tenth of them learned."""
+def learned_widely(files: Files) -> Leaderboard:
+    """The hybrid, asked for what `few-loads` asks for, a fifth of it at a time, after learning the rest."""
     (few,) = split("few-loads", Request(files.normal))
     asked = sorted(set(few.test[USER_COUNT]))
     groups = [asked[start::GROUPS] for start in range(GROUPS)]
-    many = [
+    folds = [
         fold for group in groups for fold in split("interpolation", Request(files.normal, user_counts=group))
     ]
+    return score_trials([try_models(folds, ["hybrid"], 0, COVERAGE)])
+
+
+def with_step(files: Files) -> Request:
+    """One overloaded step is learned beside normal load, and the rest of the overload asked for."""
+    step = step_of_overload(files.simulated, files.overload, files.entry)
+    rows = files.overload.measurements
+    known = pd.concat([files.simulated.measurements, rows[rows[USER_COUNT] == step]], ignore_index=True)
+    rest = replace(files.overload, measurements=rows[rows[USER_COUNT] != step].reset_index(drop=True))
+    return Request(replace(files.simulated, measurements=known), rest)
+
+
+def same_layout(files: Files) -> Campaign:
+    """The loads of the overload at which all services were laid out as at the highest normal load."""
+
+    def layouts(rows: pd.DataFrame) -> pd.DataFrame:
+        medians = rows.groupby([USER_COUNT, SERVICE])[[REPLICAS, CPU_LIMIT]].median()
+        return medians.reset_index().pivot_table(
+            index=USER_COUNT, columns=SERVICE, values=[REPLICAS, CPU_LIMIT]
+        )
+
+    rows = files.overload.measurements
+    usual, found = layouts(files.simulated.measurements).iloc[-1], layouts(rows)
+    same = found.index[found.eq(usual[found.columns]).all(axis="columns")]
+    return replace(files.overload, measurements=rows[rows[USER_COUNT].isin(same)].reset_index(drop=True))
+
+
+def ask_all(files: Files) -> tuple[Boards, dict[str, bytes]]:
+    """All leaderboards of the page, and the pictures by name."""
+    counts = user_counts(files.normal)
+    middle = counts[len(counts) // 2 - 2 : len(counts) // 2 + 3]
+    other = ask("extrapolation", Request(files.normal, files.other))
+    boards = Boards(
+        middle=score_trials(ask("interpolation", Request(files.normal, user_counts=middle))),
+        inner=score_trials(ask("interpolation", Request(files.normal), seeds=SEEDS)),
+        other=score_trials(other),
+        few=score_trials(ask("few-loads", Request(files.normal))),
+        many=learned_widely(files),
+        overload=score_trials(ask("extrapolation", Request(files.simulated, files.overload))),
+        step=score_trials(ask("extrapolation", with_step(files))),
+        entry=files.entry,
+        middle_counts=middle,
+    )
+    (drawn,) = ask("extrapolation", Request(files.simulated, same_layout(files)))
+    most = f"{user_counts(files.simulated)[-1]:g} users"
+    titles = {
+        "whatif_overload": (drawn, f"learned up to {most}, asked for an overload (simulated cluster)"),
+        "whatif_measured": (other[0], "learned from one campaign, asked for another (real cluster)"),
+    }
+    pictures = {}
+    for name, (trial, title) in titles.items():
+        own = [picture for picture in picture_trial(trial, "hybrid") if picture.service == files.entry]
+        pictures[name] = draw(own, title, COVERAGE)
+    return boards, pictures
+
+
+def render_page(files: Files, boards: Boards) -> Iterator[str]:
+    """The targets, then each leaderboard."""
+    yield from render_targets(boards)
+    middle, counts = boards.middle_counts, user_counts(files.other)
+    yield f"## Five inner user counts held out, {middle[0]:g} to {middle[-1]:g}"
+    yield from leaderboard(boards.middle)
+    yield f"## Five inner user counts held out, drawn {SEEDS} times"
+    yield from leaderboard(boards.inner)
+    yield f"## Another campaign, {counts[0]:g} to {counts[-1]:g} users"
+    yield from leaderboard(boards.other)
     yield f"## Five of the {len(user_counts(files.normal))} user counts learned, the others asked for"
-    yield from leaderboard(score_trials([ask([few])]))
-    boards = [score_trials([ask(folds, names=["hybrid"])]) for folds in ([few], many)]
+    yield from leaderboard(boards.few)
     yield "The hybrid beside one that learned four fifths of the others too:"
-    yield ""
-    yield "| | response time | throughput | CPU |\n|---|---:|---:|---:|"
-    for label, board in zip(("five learned", "all but a fifth learned"), boards, strict=True):
+    yield "\n| | response time | throughput | CPU |\n|---|---:|---:|---:|"
+    for label, board in (("five learned", boards.few), ("all but a fifth learned", boards.many)):
         mean = board.models["hybrid"].mean
         yield f"| {label} | {' | '.join(percent(mean[target].mape) for target in TARGETS)} |"
     yield ""
+    step = step_of_overload(files.simulated, files.overload, files.entry)
+    yield "## A simulated overload, asked from normal load"
+    yield from leaderboard(boards.overload, files.entry)
+    yield f"## The same, with the step of {step:g} users learned too"
+    yield from leaderboard(boards.step, files.entry)
+    yield from durations(files)
 
 
-def overload(files: Files) -> Iterator[str]:
-    """A simulated overload: asked from normal load, and once one overloaded step is known."""
-    if files.simulated is None or files.overload is None:
-        return
-    first = user_counts(files.overload)[0]
-    rows = files.overload.measurements
-    known = pd.concat([files.simulated.measurements, rows[rows[USER_COUNT] == first]], ignore_index=True)
-    later = replace(files.overload, measurements=rows[rows[USER_COUNT] != first].reset_index(drop=True))
-    with_step = Request(replace(files.simulated, measurements=known), later)
-    for title, request in (
-        ("A simulated overload, asked from normal load", Request(files.simulated, files.overload)),
-        (f"The same, with the step of {first:g} users learned too", with_step),
-    ):
-        board = score_trials([ask(split("extrapolation", request))])
-        yield f"## {title}"
-        yield from leaderboard(board)
-        yield "| response time, MAPE in % | entry service | mean of the others |\n|---|---:|---:|"
-        for name, result in board.models.items():
-            yield f"| {name} | {entry_and_others(result, files.entry)} |"
+def leaderboard(board: Leaderboard, entry: str | None = None) -> Iterator[str]:
+    """Models as rows: MAPE in %, the spread over seeds, and the share of rows within the interval."""
+    yield "\n| model | response time | throughput | CPU | F1 of the class |\n|---|---:|---:|---:|---:|"
+    for name, result in {**board.models, "*noise floor*": board.floor}.items():
+        cells = []
+        for target in TARGETS:
+            scores = result.mean[target]
+            spread = "" if result.spread is None else f" ± {percent(result.spread[target].mape)}"
+            covered = "" if scores.coverage is None else f" ({100 * scores.coverage:.0f})"
+            cells.append(percent(scores.mape) + spread + covered)
+        f1 = "" if result.classes is None else f"{result.classes.weighted.f1:.2f}"
+        yield f"| {name} | {' | '.join(cells)} | {f1} |"
+    yield ""
+    if entry is not None:
+        yield "| response time, hybrid | MAPE | WAPE | MAE in ms | in the interval, % |"
+        yield "|---|---:|---:|---:|---:|"
+        for service, targets in board.models["hybrid"].services.items():
+            scores = targets[RESPONSE_TIME]
+            error = "-" if scores.mae is None else f"{1e3 * scores.mae:.3g}"
+            inside = percent(scores.coverage, 0)
+            yield f"| {service} | {percent(scores.mape)} | {percent(scores.wape)} | {error} | {inside} |"
         yield ""
-
-
-def entry_and_others(result: ModelResult, entry: str) -> str:
-    """Errors of response time at the entry service, and the mean of the others."""
-    others = [scores[RESPONSE_TIME].mape for name, scores in result.services.items() if name != entry]
-    known = [value for value in others if value is not None]
-    mine = percent(result.services[entry][RESPONSE_TIME].mape)
-    return f"{mine} | {percent(float(np.mean(known)) if known else None)}"
 
 
 def durations(files: Files) -> Iterator[str]:
     """CPU seconds of fitting and of predicting."""
-    services = sorted(files.normal.measurements["Service"].unique())
+    services = sorted(files.normal.measurements[SERVICE].unique())
     scenario = make_scenario(services, range(1, 1 + ROWS // len(services)), {}, float("nan"))
     yield f"## CPU seconds, {len(services)} services, {len(files.normal.measurements)} rows"
-    yield f"| model | fit | fit and calibrate | predict {len(scenario)} rows |\n|---|---:|---:|---:|"
+    yield f"\n| model | fit | fit and calibrate | predict {len(scenario)} rows |\n|---|---:|---:|---:|"
     total = 0.0
     for name in NAMES:
         start = time.process_time()
@@ -144,30 +195,12 @@ def durations(files: Files) -> Iterator[str]:
         predicted = time.process_time()
         total += calibrated - fitted
         yield f"| {name} | {fitted - start:.2f} | {calibrated - fitted:.2f} | {predicted - calibrated:.2f} |"
-    yield f"| all | | {total:.1f} | |"
-    yield ""
+    yield f"| all | | {total:.1f} | |\n"
 
 
-def leaderboard(board: Leaderboard) -> Iterator[str]:
-    """Models as rows: MAPE in %, and the share of rows within the interval."""
-    yield ""
-    yield "MAPE in %, means over services; in brackets the share of rows within the 90 % interval, in %."
-    yield ""
-    yield "| model | response time | throughput | CPU | F1 of the class |\n|---|---:|---:|---:|---:|"
-    for name, result in {**board.models, "*noise floor*": board.floor}.items():
-        cells = []
-        for target in (RESPONSE_TIME, THROUGHPUT, CPU_USAGE):
-            scores = result.mean[target]
-            covered = "" if scores.coverage is None else f" ({100 * scores.coverage:.0f})"
-            cells.append(percent(scores.mape) + covered)
-        f1 = "" if result.classes is None else f"{result.classes.weighted.f1:.2f}"
-        yield f"| {name} | {' | '.join(cells)} | {f1} |"
-    yield ""
-
-
-def percent(ratio: float | None) -> str:
+def percent(ratio: float | None, digits: int = 1) -> str:
     """In percent, a dash for None."""
-    return "-" if ratio is None else f"{100 * ratio:.1f}"
+    return "-" if ratio is None else f"{100 * ratio:.{digits}f}"
 
 
 def user_counts(campaign: Campaign) -> list[float]:
@@ -187,32 +220,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for name, required in (("normal", True), ("other", True), ("simulated", False), ("overload", False)):
-        parser.add_argument(f"--{name}", type=Path, required=required, metavar="CSV")
+    parser.add_argument("--normal", type=Path, required=True, metavar="CSV")
+    parser.add_argument("--other", type=Path, required=True, metavar="CSV")
+    parser.add_argument("--simulated", type=Path, default=SIMULATED, metavar="CSV")
+    parser.add_argument("--overload", type=Path, default=OVERLOAD, metavar="CSV")
     parser.add_argument("--cpu-limits", type=Path, metavar="CSV", help="of the measured campaigns, if known")
     parser.add_argument("--entry", default="frontend", help="the service that users call")
-    parser.add_argument("--write", action="store_true", help="into docs/results.md")
+    parser.add_argument("--write", action="store_true", help="into docs/results.md and docs/images")
     asked = parser.parse_args()
-    read = [
-        None if path is None else read_campaign([path], None, limits)[0]
-        for path, limits in (
-            (asked.normal, asked.cpu_limits),
-            (asked.other, asked.cpu_limits),
-            (asked.simulated, None),
-            (asked.overload, None),
-        )
-    ]
-    normal, other, simulated, overloaded = read
-    assert normal is not None
-    assert other is not None
-    files = Files(normal, other, simulated, overloaded, asked.entry)
-    lines: list[str] = []
-    for part in (inner_loads, another_campaign, few_loads, overload, durations):
-        for line in part(files):
-            print(line, flush=True)
-            lines.append(line)
+    normal, other = (read_campaign([path], None, asked.cpu_limits)[0] for path in (asked.normal, asked.other))
+    simulated, overload = (read_campaign([path], None, None)[0] for path in (asked.simulated, asked.overload))
+    files = Files(normal, other, simulated, overload, asked.entry)
+
+    boards, pictures = ask_all(files)
+    lines = []
+    for line in render_page(files, boards):
+        print(line, flush=True)
+        lines.append(line)
     if asked.write:
-        write_whole({PAGE: put_into(PAGE.read_text(encoding="utf-8"), "\n".join(lines)).encode()})
+        page = put_into(PAGE.read_text(encoding="utf-8"), "\n".join(lines))
+        images = {IMAGES / f"{name}.png": content for name, content in pictures.items()}
+        write_whole({PAGE: page.encode(), **images})
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from rich.console import Console
 from kpp.cli.campaign_progress import CampaignProgress
 from kpp.cli.cluster_clock import find_clock
 from kpp.cli.preflight import require_ready
+from kpp.cli.quality_text import print_quality
 from kpp.collector import collector
 from kpp.collector.config import Config, read_config
 from kpp.collector.journal_record import CampaignRecord, find_unfinished, journal_of, read_journal
@@ -19,6 +20,8 @@ from kpp.collector.manifest import manifest_path
 from kpp.collector.plan import Level, Plan, plan_campaign
 from kpp.collector.preflight.preflight import Subject
 from kpp.collector.prometheus_client import PrometheusClient
+from kpp.collector.quality.book import read_judged
+from kpp.collector.quality.quality_file import quality_path
 from kpp.collector.resuming import refuse_other_settings, settings_of
 from kpp.errors import InputError
 
@@ -96,6 +99,10 @@ def _show_files(progress: CampaignProgress, *, is_done: bool, as_json: bool) -> 
     files = progress.files
     assert files is not None
     journal = journal_of(files.path)
+    quality = quality_path(files.path)
+    record = read_journal(journal) if journal.exists() else None
+    if record is not None and not as_json:
+        print_quality(read_judged(record.quality), Console(highlight=False, markup=False))
     if progress.row_count == 0:
         typer.echo("Nothing was collected.", err=True)
     elif as_json:
@@ -104,13 +111,16 @@ def _show_files(progress: CampaignProgress, *, is_done: bool, as_json: bool) -> 
             "calls": files.calls_path,
             "manifest": manifest_path(files.path),
             "journal": journal,
+            "quality": quality,
         }
-        report = {name: str(path) for name, path in paths.items()}
+        report = {name: str(path) for name, path in paths.items() if path.exists()}
         typer.echo(json.dumps({**report, "rows": progress.row_count, "finished": is_done}, indent=2))
     else:
         typer.echo(f"Collected {progress.row_count} rows in {files.path}")
         typer.echo(f"  who calls whom        {files.calls_path}")
         typer.echo(f"  settings and cluster  {manifest_path(files.path)}")
         typer.echo(f"  journal               {journal}")
+        if quality.exists():
+            typer.echo(f"  quality               {quality}")
     if not is_done:
         typer.echo(f"To go on with this campaign: kpp collect --resume {journal}", err=True)

@@ -10,7 +10,7 @@ import typer
 
 from kpp.cli.cluster_clock import find_clock
 from kpp.cli.options import setting
-from kpp.collector.config import Config, read_config, setting_names
+from kpp.collector.config import Config, read_config, setting_names, variable_of
 from kpp.collector.profiles.reading import read_profile
 from kpp.errors import ConfigError
 
@@ -96,6 +96,24 @@ def collect(  # noqa: PLR0913 - each parameter is an option
     ] = None,
     measured_seconds: Annotated[
         str | None, setting("measured_seconds", SAMPLING, "How long an experiment is sampled.", "S")
+    ] = None,
+    repeat: Annotated[str | None, setting("repeat", LOAD, "Run the whole sweep so many times.", "N")] = None,
+    until_steady: Annotated[
+        bool | None,
+        typer.Option(
+            "--until-steady/--no-until-steady",
+            help="Extend an experiment while its throughput or response time drifts.",
+            envvar=variable_of("until_steady"),
+            show_default="no",
+            rich_help_panel=SAMPLING,
+        ),
+    ] = None,
+    max_measured_seconds: Annotated[
+        str | None, setting("max_measured_seconds", SAMPLING, "How far it is extended at most.", "S")
+    ] = None,
+    error_budget: Annotated[
+        str | None,
+        setting("error_budget", SAMPLING, "End the campaign if a larger share of requests fails.", "SHARE"),
     ] = None,
     cooldown_seconds: Annotated[
         str | None, setting("cooldown_seconds", SAMPLING, "Rest without load between experiments.", "S")

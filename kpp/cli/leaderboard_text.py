@@ -154,9 +154,11 @@ def _class_line(label: str, counts: Sequence[int], classes: Classification) -> s
 def _percent(ratio: float | None, digits: int = 1) -> str:
     """A ratio in percent, a dash for None.
 
-    >>> _percent(0.0634), _percent(1.716), _percent(12.3), _percent(None)
-    ('6.3', '172', '1230', '-')
+    >>> _percent(0.0634), _percent(1.716), _percent(12.3), _percent(1e9), _percent(None)
+    ('6.3', '172', '1230', '>9999', '-')
     """
     if ratio is None:
         return "-"
+    if ratio >= 99.995:
+        return ">9999"
     return f"{100 * ratio:.{digits if ratio < 1 else 0}f}"

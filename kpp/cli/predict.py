@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kpp.cli.campaign_files import show_notes
-from kpp.errors import ConfigError
+from kpp.cli.campaign_files import MOST_NAMES, show_notes
+from kpp.errors import ConfigError, InputError
 from kpp.files import write_whole
+from kpp.schema import SERVICE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +84,7 @@ def predict(  # noqa: PLR0913 - each parameter is an option
     if plot is not None:
         _draw(plot, asked, predictions, coverage)
     if as_json:
-        typer.echo(json.dumps(_as_data(asked, predictions, coverage, parts), indent=2))
+        typer.echo(json.dumps(_as_data(asked, predictions, coverage, parts), indent=2, allow_nan=False))
         return
     show_predictions(asked.model.name, predictions, coverage)
     if parts is not None:
@@ -118,15 +120,33 @@ def _scenario(
     from kpp.whatif.scenario import make_scenario, read_scenario
 
     if scenario is not None:
-        return read_scenario(scenario)
+        rows = read_scenario(scenario)
+        _check_services(scenario, asked.services, rows[SERVICE].tolist())
+        return rows
     user_counts = parse_users(users or "")
     counts = dict(parse_replicas(text) for text in replicas)
     unknown = [name for name in counts if name not in asked.services]
     if unknown:
-        mend = f"the services are {', '.join(asked.services)}"
-        raise ConfigError(f"--replicas names {unknown[0]!r}, which was not measured", mend=mend)
+        what = f"--replicas names {unknown[0]!r}, which was not measured"
+        raise ConfigError(what, mend=_name_services(unknown[0], asked.services))
     pause = float("nan") if think_time is None else think_time
     return make_scenario(asked.services, user_counts, counts, pause)
+
+
+def _check_services(scenario: Path, measured: Sequence[str], services: Sequence[str]) -> None:
+    """Refuse a scenario with a service that no model can know: a name that was mistyped would be a dash."""
+    for service in services:
+        if service not in measured:
+            what = f"{service!r} was not measured"
+            raise InputError(what, where=str(scenario), mend=_name_services(service, measured))
+
+
+def _name_services(name: str, measured: Sequence[str]) -> str:
+    near = get_close_matches(name, measured, 1, 0.6)
+    if near:
+        return f"is {near[0]!r} meant?"
+    more = f" and {len(measured) - MOST_NAMES} more" if len(measured) > MOST_NAMES else ""
+    return f"the services are {', '.join(measured[:MOST_NAMES])}{more}"
 
 
 def _explain(asked: "CalibratedModel", rows: "pd.DataFrame") -> "pd.DataFrame":

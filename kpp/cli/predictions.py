@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Hashable, Iterable, Sequence
+from textwrap import wrap
 from typing import Any
 
 import pandas as pd
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from kpp.cli.campaign_files import MOST_NAMES
 from kpp.predictor.display import UNITS, format_number
 from kpp.schema import REPLICAS, SERVICE, USER_COUNT
 from kpp.whatif.calibrated import lower_of, upper_of
@@ -33,7 +35,7 @@ def show_predictions(model: str, predictions: pd.DataFrame, coverage: float) -> 
         console.print()
         console.print(_title(rows), style="bold")
         console.print(_table(rows))
-        for line in _reasons(rows):
+        for line in _reasons(rows, console.width):
             console.print(line)
     left = len(predictions) - len(shown)
     if left:
@@ -65,9 +67,9 @@ def _show_parts(console: Console, parts: "pd.Series[Any]", width: int) -> None:
 
 
 def as_records(frame: pd.DataFrame) -> list[dict[Hashable, Any]]:
-    """A dictionary per row, None for NaN."""
-    plain = frame.astype(object).where(frame.notna(), None)
-    records: list[dict[Hashable, Any]] = plain.to_dict(orient="records")
+    """A dictionary per row, None for what is not known or not finite: JSON has neither."""
+    known = frame.notna() & ~frame.isin([math.inf, -math.inf])
+    records: list[dict[Hashable, Any]] = frame.astype(object).where(known, None).to_dict(orient="records")
     return records
 
 
@@ -120,13 +122,18 @@ def shorten(value: float) -> str:
     return f"{value / 1000:.0f}k" if value >= 9999.5 else format_number(value)
 
 
-def _reasons(rows: pd.DataFrame) -> Iterable[Text]:
+def _reasons(rows: pd.DataFrame, width: int) -> Iterable[Text]:
     """Each verdict and reason once, with the services that it holds for."""
     everyone = rows[SERVICE].tolist()
     groups = rows.groupby([VERDICT, REASON], sort=False)[SERVICE].agg(list).reset_index()
     for verdict, reason, services in zip(groups[VERDICT], groups[REASON], groups[SERVICE], strict=True):
-        start = (f"{SIGNS[verdict]} {verdict}", STYLES[verdict])
-        yield Text.assemble(start, (f", {_whose(services, everyone)}: {reason}", "dim"))
+        start = f"{SIGNS[verdict]} {verdict}"
+        text = f"{start}, {_whose(services, everyone)}: {reason}"
+        lines = wrap(text, width, subsequent_indent="  ", break_on_hyphens=False)
+        first = Text(lines[0], style="dim")
+        first.stylize(f"not dim {STYLES[verdict]}", 0, len(start))
+        yield first
+        yield from (Text(line, style="dim") for line in lines[1:])
 
 
 def _whose(services: Sequence[str], everyone: Sequence[str]) -> str:
@@ -135,10 +142,16 @@ def _whose(services: Sequence[str], everyone: Sequence[str]) -> str:
     >>> _whose(["a", "b", "c"], ["a", "b", "c", "d"]), _whose(["a"], ["a", "b", "c"])
     ('all but d', 'a')
     """
-    others = [service for service in everyone if service not in services]
+    chosen = set(services)
+    others = [service for service in everyone if service not in chosen]
     if not others:
         return "all" if len(everyone) > 1 else everyone[0]
-    return f"all but {', '.join(others)}" if len(others) < len(services) else ", ".join(services)
+    return f"all but {_list(others)}" if len(others) < len(services) else _list(services)
+
+
+def _list(services: Sequence[str]) -> str:
+    more = f" and {len(services) - MOST_NAMES} more" if len(services) > MOST_NAMES else ""
+    return ", ".join(services[:MOST_NAMES]) + more
 
 
 def _cell(value: Any) -> str:

@@ -19,7 +19,10 @@ _COLUMNS: tuple[tuple[str, Callable[[ExperimentQuality], object]], ...] = (
     ("CV", lambda each: _number(each.response_time_variation, ".1%")),
     ("gaps", lambda each: _number(each.missing_share, ".1%")),
     ("errors", lambda each: _number(each.error_share, ".1%")),
-    ("pods", lambda each: each.pods.restarts + each.pods.replaced),  # restarted or replaced
+    (
+        "pods",
+        lambda each: "-" if each.pods is None else each.pods.restarts + each.pods.replaced,
+    ),  # restarted or replaced
     ("state", lambda each: each.steadiness),
 )
 

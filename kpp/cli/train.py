@@ -10,12 +10,19 @@ import typer
 from rich.console import Console
 
 from kpp.cli.training_progress import TrainingProgress
-from kpp.errors import InputError, Interrupted
+from kpp.errors import ConfigError, InputError, Interrupted
 
 if TYPE_CHECKING:
-    from kpp.predictor.main import TrainingResult
+    from kpp.predictor.main import Executor, TrainingResult
 
 DATASET = Path("dataset")
+
+
+class Where(StrEnum):
+    """Who trains."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 class Device(StrEnum):
@@ -54,6 +61,17 @@ def train(  # noqa: PLR0913 - each parameter is an option
         Path | None,
         typer.Option(help="For the what-if models: who calls whom, as for `kpp fit`.", metavar="FILE"),
     ] = None,
+    executor: Annotated[
+        Where, typer.Option(help="Who trains: this process, or a Ray cluster (needs the extra `ray`).")
+    ] = Where.LOCAL,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="The Ray cluster's head; if none is named, Ray's own processes on this machine.",
+            metavar="HOST:PORT",
+            show_default=False,
+        ),
+    ] = None,
     fresh: Annotated[
         bool,
         typer.Option("--fresh", help="Train all again, also what is there with the same data and settings."),
@@ -74,12 +92,13 @@ def train(  # noqa: PLR0913 - each parameter is an option
     from kpp.predictor.main import train_all
     from kpp.predictor.settings import TrainingSettings
 
+    trainer = choose_executor(executor, address)
     tables = files or find_tables(DATASET)
     settings = TrainingSettings(seed=seed, device=device.value, max_epochs=epochs)
     progress = TrainingProgress(Console(stderr=True), tables, epochs)
     campaign, _ = read_campaign(tables, calls, cpu_limits)  # first: what cannot be used is told at once
     try:
-        result = train_all(tables, models, plots, settings, progress, fresh=fresh)
+        result = train_all(tables, models, plots, settings, progress, fresh=fresh, executor=trainer)
         progress.stop()
         if not as_json:
             typer.echo(render_table(result.trained))
@@ -93,6 +112,23 @@ def train(  # noqa: PLR0913 - each parameter is an option
     what_if = fit_after_training(campaign, models, seed)
     if as_json:
         typer.echo(json.dumps({**as_data(result, models, plots), "what_if": what_if}, indent=2))
+
+
+def choose_executor(where: Where, address: str | None) -> "Executor":
+    """What trains the services.
+
+    Raises:
+        ConfigError: an address without Ray, or Ray is not installed.
+    """
+    if where is Where.RAY:
+        from kpp.predictor.ray_executor import RayExecutor
+
+        return RayExecutor(address)
+    if address is not None:
+        raise ConfigError("--address is of a Ray cluster", mend="add --executor ray, or leave it out")
+    from kpp.predictor.main import train_here
+
+    return train_here
 
 
 def find_tables(folder: Path) -> Sequence[Path]:

@@ -18,6 +18,8 @@ from kpp.collector.observer import Observer
 from kpp.collector.phases import Phases
 from kpp.collector.plan import Experiment, Plan, plan_campaign
 from kpp.collector.prometheus_client import PrometheusClient
+from kpp.collector.quality.book import QualityBook
+from kpp.collector.quality.quality_file import quality_path
 from kpp.collector.survey import Survey, check_same_application, refuse_leftovers, survey
 from kpp.errors import Interrupted, LeaseLostError
 
@@ -73,7 +75,8 @@ def run_campaign(
         ):
             found = survey(config, cluster, prometheus, clock, plan)
             refuse_leftovers(config.output_directory, found.state)
-            _run(world, plan, plan.experiments, found, journal, files)
+            book = QualityBook(quality_path(files.path), {})
+            _run(world, plan, plan.experiments, found, journal, files, book)
 
 
 def resume_campaign(
@@ -113,7 +116,8 @@ def resume_campaign(
             if record.found is not None:
                 found = check_same_application(record.found, found)
             with CsvWriter.open_again(record.path.parent, record.stem, record.marks) as files:
-                _run(world, record.plan, record.remaining, found, journal, files)
+                book = QualityBook(quality_path(files.path), record.quality)
+                _run(world, record.plan, record.remaining, found, journal, files, book)
 
 
 def restore_campaign(record: CampaignRecord, cluster: KubernetesClient, clock: Clock) -> tuple[str, ...]:
@@ -150,6 +154,7 @@ def _run(
     found: Survey,
     journal: Journal,
     files: CsvWriter,
+    book: QualityBook,
 ) -> None:
     journal.found(found.as_json())
     write_manifest(manifest_path(files.path), world.config, world.clock.now(), found.as_json())
@@ -162,6 +167,7 @@ def _run(
         found,
         journal,
         files,
+        book,
     )
     world.observer.started(plan, files)
     with put_back(world.cluster, found.state, journal):

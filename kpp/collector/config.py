@@ -66,6 +66,10 @@ class Config:
     evaluation_lag_seconds: SecondsOrNone = 30.0  # cAdvisor's samples are up to 15 s old, and so are scrapes
     request_timeout_seconds: Seconds = 10.0
     rollout_timeout_seconds: Seconds = 600.0
+    repeat: Annotated[int, Field(ge=1, le=1000)] = 1  # how often the whole sweep is run
+    until_steady: bool = False  # whether an experiment is extended that is not steady by its planned end
+    max_measured_seconds: Seconds = 1800.0  # how far it is extended at most
+    error_budget: Annotated[float, Field(ge=0, le=1)] | None = None  # share of requests that may fail
     output_directory: Path = Path("dataset")
     profile: Annotated[str, Field(min_length=1)] = (
         DEFAULT_PROFILE  # of queries: a name, or the path of a file
@@ -105,6 +109,17 @@ class Config:
             )
         return measured_seconds
 
+    @field_validator("max_measured_seconds")
+    @classmethod
+    def _holds_the_planned_time(cls, max_measured_seconds: float, info: ValidationInfo) -> float:
+        measured_seconds = info.data.get("measured_seconds", 0)
+        if info.data.get("until_steady") and max_measured_seconds < measured_seconds:
+            raise ValueError(
+                f"at least {variable_of('measured_seconds')} ({measured_seconds:g} s), "
+                "as an experiment is extended and never cut"
+            )
+        return max_measured_seconds
+
     @property
     def samples_per_experiment(self) -> int:
         """How many ticks an experiment's measuring phase holds."""
@@ -114,6 +129,7 @@ class Config:
 # of these a resumed campaign takes the present ones: they say how to reach what is measured, not what
 MAY_CHANGE = frozenset(
     {
+        "error_budget",
         "kube_context",
         "output_directory",
         "prometheus_url",

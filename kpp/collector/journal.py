@@ -137,6 +137,10 @@ class Journal:
             **details,
         )
 
+    def judged(self, number: int, quality: Mapping[str, Any]) -> None:
+        """Record how far an experiment can be trusted, which is about to be completed or was ended."""
+        self.write("judged", experiment=number, quality=quality)
+
     def restored(self, changes: Iterable[str]) -> None:
         """Record that the cluster is as it was found, and what had to be changed for that."""
         self.write("restored", changes=list(changes))

@@ -28,6 +28,9 @@ class CampaignRecord:
     queries: Mapping[str, str]
     found: Mapping[str, Any] | None = None  # the cluster; None: nothing was touched
     completed: dict[int, int] = field(default_factory=dict)  # experiment to its rows
+    quality: dict[int, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # by experiment; of one that was ended, too
     marks: TableMarks | None = None  # where the last completed experiment ends
     is_restored: bool = True  # whether the cluster is as it was found
     outcome: str | None = None  # None: it runs, or died
@@ -157,6 +160,8 @@ def _follow(record: CampaignRecord, event: Mapping[str, Any]) -> None:
         case "completed":
             record.completed[int(event["experiment"])] = int(event["row_count"])
             record.marks = _read_marks(event["tables"])
+        case "judged":
+            record.quality[int(event["experiment"])] = event["quality"]
         case "restored":
             record.is_restored = True
         case "ended":

@@ -16,6 +16,7 @@ from kpp.collector.kubernetes_errors import is_forbidden
 from kpp.collector.lease import CampaignLease, held
 from kpp.collector.lease_object import Holder
 from kpp.collector.load_generator import LoadState, find_load, load_patch, profile_of, replicas_patch
+from kpp.collector.quality.pods import read_restarts
 from kpp.collector.restoring import Restoring
 from kpp.collector.rollout import RolloutWatch
 from kpp.collector.services import (
@@ -214,6 +215,16 @@ class KubernetesClient:
     def read_pods(self) -> dict[str, str]:
         """Read which pods run which service: pod name to service name, terminating pods left out."""
         return find_pods(self._api.list_pods(), self._api.list_replica_sets(), self._known_services())
+
+    def read_restarts(self) -> dict[str, int]:
+        """Read how often the containers of each service's pods were restarted, by pod."""
+        pods = self._api.list_pods()
+        return read_restarts(pods, find_pods(pods, self._api.list_replica_sets(), self._known_services()))
+
+    def read_load_readiness(self) -> tuple[int, int]:
+        """Read how many replicas of the load generator are ready, and how many are wanted."""
+        deployment = self._api.read_deployment(self._config.load_generator)
+        return deployment.get("status", {}).get("readyReplicas", 0), deployment["spec"].get("replicas", 1)
 
     def read_node_cores(self) -> dict[str, float]:
         """Read the nodes' CPU capacity, by name; empty, with a warning, where the role does not allow it."""

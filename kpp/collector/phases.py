@@ -12,8 +12,12 @@ from kpp.collector.measurement import Measurement
 from kpp.collector.observer import Observer
 from kpp.collector.plan import Experiment, Phase
 from kpp.collector.prometheus_client import PrometheusClient
+from kpp.collector.quality.book import QualityBook
+from kpp.collector.quality.errors import keep_to_budget
+from kpp.collector.quality.experiment import ExperimentRecord, judge_experiment
+from kpp.collector.quality.trend import FEWEST_VALUES, Steadiness
 from kpp.collector.survey import Survey
-from kpp.errors import ClusterError
+from kpp.errors import ClusterError, ShortfallError
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +36,7 @@ class Phases:
     found: Survey
     journal: Journal
     files: CsvWriter
+    book: QualityBook
 
     def start_load(self, experiment: Experiment) -> None:
         """Stop the load generator first: in a rolling update the old and the new one would overlap."""
@@ -49,29 +54,34 @@ class Phases:
     def measure(self, experiment: Experiment) -> None:
         """Sample on a fixed grid: each tick has its own evaluation time, so a slow one delays no other.
 
-        A tick that fails is a gap in the table; an experiment in which all fail ends the campaign.
+        A tick that fails is a gap in the table; an experiment in which all fail ends the campaign. So does
+        one in which more requests fail than the settings allow.
         """
         self._enter(experiment, Phase.MEASURING)
-        started_at = self.clock.now()
+        record = self._begin_record(experiment)
         lost: ClusterError | None = None
-        sampled_count = row_count = 0
-        for tick in range(1, self.config.samples_per_experiment + 1):
-            evaluated_at = started_at + tick * self.config.sampling_interval_seconds
+        tick = 0
+        while self._goes_on(record, tick):
+            tick += 1
+            evaluated_at = record.started_at + tick * self.config.sampling_interval_seconds
             self._wait_until(evaluated_at + self.config.evaluation_lag_seconds)
             try:
                 rows = self._sample(experiment, evaluated_at)
+                readiness = self.cluster.read_load_readiness()
             except ClusterError as error:
                 lost = error
+                record.lost_tick_count += 1
                 logger.warning("Tick %d of experiment %d is lost: %s", tick, experiment.number, error)
                 continue
             self.files.write_batch(rows)
             self.observer.sampled(rows)
-            sampled_count += 1
-            row_count += len(rows)
-        if lost is not None and sampled_count == 0:
+            record.add(rows, readiness)
+            self._keep_to_budget(record)
+        if lost is not None and not record.ticks:
             raise lost
-        self._measure_calls(experiment, started_at, evaluated_at)
-        self.journal.completed(experiment, self.files.marks, row_count)
+        self._measure_calls(experiment, record.started_at, evaluated_at)
+        self._judge(record)
+        self.journal.completed(experiment, self.files.marks, len(record.rows))
 
     def cool_down(self, experiment: Experiment) -> None:
         """Let the application come to rest without load before the next experiment."""
@@ -88,6 +98,56 @@ class Phases:
             Measurement.join(evaluated_at, name, experiment.user_count, signals[name], resources[name])
             for name in (service.name for service in self.found.services)
         ]
+
+    def _begin_record(self, experiment: Experiment) -> ExperimentRecord:
+        return ExperimentRecord(
+            number=experiment.number,
+            user_count=experiment.user_count,
+            entry_service=self.config.entry_service,
+            service_count=len(self.found.services),
+            interval_seconds=self.config.sampling_interval_seconds,
+            started_at=self.clock.now(),
+            pods_before=self._read_restarts(),
+        )
+
+    def _goes_on(self, record: ExperimentRecord, tick_count: int) -> bool:
+        """Whether another tick follows: those that were planned, then more until the last are steady."""
+        planned = self.config.samples_per_experiment
+        if tick_count < planned or not self.config.until_steady:
+            return tick_count < planned
+        most = int(self.config.max_measured_seconds // self.config.sampling_interval_seconds)
+        return tick_count < most and record.steadiness(self._steady_over) is not Steadiness.STEADY
+
+    @property
+    def _steady_over(self) -> int | None:
+        """The ticks that have to be steady; all, where no experiment is extended."""
+        return max(self.config.samples_per_experiment, FEWEST_VALUES) if self.config.until_steady else None
+
+    def _keep_to_budget(self, record: ExperimentRecord) -> None:
+        """Judge an experiment that ends here, too: its rows are kept."""
+        try:
+            keep_to_budget(
+                record.rows,
+                self.config.entry_service,
+                self.config.error_budget,
+                self.config.sampling_interval_seconds,
+            )
+        except ShortfallError:
+            self._judge(record)
+            raise
+
+    def _judge(self, record: ExperimentRecord) -> None:
+        extra = len(record.ticks) + record.lost_tick_count - self.config.samples_per_experiment
+        record.extended_seconds = max(extra, 0) * self.config.sampling_interval_seconds
+        record.pods_after = self._read_restarts()
+        self.journal.judged(record.number, self.book.add(judge_experiment(record, self._steady_over)))
+
+    def _read_restarts(self) -> dict[str, int] | None:
+        try:
+            return self.cluster.read_restarts()
+        except ClusterError as error:
+            logger.warning("Restarts of pods are not known: %s", error)
+            return None
 
     def _measure_calls(self, experiment: Experiment, started_at: float, ended_at: float) -> None:
         try:

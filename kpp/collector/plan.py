@@ -66,7 +66,9 @@ class Plan:
 
 
 def plan_campaign(config: Config, levels: Sequence[Level] | None = None) -> Plan:
-    """One experiment per level, with a cooldown between two of them.
+    """One experiment per level, with a cooldown between two of them; the whole again as often as wished.
+
+    A repetition of all levels, not of each: what changes slowly then shows in all of them alike.
 
     Args:
         config: durations, and the user counts.
@@ -75,7 +77,7 @@ def plan_campaign(config: Config, levels: Sequence[Level] | None = None) -> Plan
     Raises:
         ConfigError: the replicas alone are the load, and a user count is none that they can make.
     """
-    levels = levels or [Level(user_count) for user_count in config.user_counts]
+    levels = [*(levels or map(Level, config.user_counts))] * config.repeat
     _check_divisible(levels, config.users_per_replica)
     sampled_seconds = config.samples_per_experiment * config.sampling_interval_seconds
     return Plan(

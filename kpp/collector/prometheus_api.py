@@ -155,6 +155,8 @@ class PrometheusApi:
         return answer
 
     def _ask_once(self, name: str, ask: Callable[[], Any]) -> Any:
+        if self._given_up.is_set():
+            raise QueryError(f"query {name!r} is given up", mend="ask again", where=self._url)
         try:
             return ask()
         except AnswerFaultError as error:

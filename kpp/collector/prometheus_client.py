@@ -16,6 +16,7 @@ from kpp.collector.prometheus_api import PrometheusApi
 from kpp.collector.queries import SELF_TEST
 from kpp.collector.services import Service
 from kpp.collector.signals import (
+    NO_CPU,
     Call,
     CpuAnswers,
     CpuSource,
@@ -25,6 +26,7 @@ from kpp.collector.signals import (
     by_workload,
     calls_per_request,
     join_signals,
+    split_by_service,
 )
 
 __all__ = ["Call", "CpuSource", "PrometheusClient", "Signals"]
@@ -135,12 +137,14 @@ class PrometheusClient:
         Returns:
             The signals of all `services`, by name. What is missing is told once per service and signal.
         """
-        requests, cpu = self._ask_requests(at), self._ask_cpu(at, cpu_source)
+        requests, cpu = self._ask_requests(at), split_by_service(self._ask_cpu(at, cpu_source), pods)
         pods_of = defaultdict(set)
         for pod, service_name in pods.items():
             pods_of[service_name].add(pod)
         signals = {
-            service.name: join_signals(service.deployment, frozenset(pods_of[service.name]), requests, cpu)
+            service.name: join_signals(
+                service.deployment, frozenset(pods_of[service.name]), requests, cpu.get(service.name, NO_CPU)
+            )
             for service in services
         }
         for name, measured in signals.items():

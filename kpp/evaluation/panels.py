@@ -32,7 +32,7 @@ EDGE: LineStyle = (0, (4, 3))
 BAND = 0.2  # opacity of the interval
 
 MOST_RINGS = 15  # marks of single loads; more would hide what they are to show
-FEW_DECADES = 2.2  # with ticks at 1, 2, 5
+TICKS = ((2.2, (1.0, 2.0, 5.0)), (3.5, (1.0, 3.0)))  # in a decade, on an axis of at most so many decades
 QUANTILE = 0.995  # of the measured values that the axis has to show
 MOST_ABOVE = 1.8  # the axis ends so many times above what was measured, whatever models say
 HEADROOM = 1.08
@@ -142,9 +142,10 @@ def _set_limits(panel: Axes, picture: ServicePicture, target: str) -> bool:
         panel.set_ylim(0, HEADROOM * highest * factor)
     above = int((measured * factor > panel.get_ylim()[1]).sum())
     if above:
-        panel.set_title(
-            f"{above} point{'s' * (above > 1)} above the axis", loc="right", fontsize=8, color=FAINT
-        )
+        text = f"{above} point{'s' * (above > 1)} above the axis"
+        note = panel.text(0.985, 0.97, text, transform=panel.transAxes, ha="right", va="top", fontsize=7.5)
+        note.set(color=FAINT, zorder=8)
+        note.set_bbox({"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.5})
     return logarithmic
 
 
@@ -178,10 +179,11 @@ def _finish(panel: Axes, *, logarithmic: bool) -> None:
 
 
 def _plain_log_ticks(panel: Axes, which: Literal["x", "y"]) -> None:
-    """1, 2, 5, 10, …, or 1, 10, 100, … where these are too many; written out."""
+    """1, 2, 5, 10, …, or fewer for each decade where there are many; written out."""
     low, high = panel.get_xlim() if which == "x" else panel.get_ylim()
     axis = panel.xaxis if which == "x" else panel.yaxis
-    subs = (1.0, 2.0, 5.0) if np.log10(high / low) < FEW_DECADES else (1.0,)
+    decades = np.log10(high / low)
+    subs = next((subs for most, subs in TICKS if decades <= most), (1.0,))
     axis.set_major_locator(LogLocator(subs=subs, numticks=10))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_formatter(NullFormatter())

@@ -98,7 +98,8 @@ def train_all(
         InputError: a file cannot be used, or no service can be trained.
         ConfigError: the device or a folder cannot be used.
     """
-    select_device(settings.device)  # before anything that takes long
+    if executor is train_here:
+        select_device(settings.device)  # before anything that takes long
     table = read_measurements(files)
     prepared = PerformancesDataPipeline().run(table)
     skipped = _tell_skipped(prepared, models)

@@ -12,6 +12,8 @@ from kpp.queueing.plateau import Plateau
 
 Floats = NDArray[np.float64]
 
+# relative standard errors of capacities that are guesses: limits may be half or none, replicas may be two
+UNSURE_LIMIT, UNSURE_REPLICAS = 0.5, 1.0
 SAME = 0.2  # a plateau within this of what the CPU limit allows is the CPU limit's
 LEAST_ROOM = 0.02  # of a limit, which the background cannot take: a service that runs serves something
 
@@ -69,7 +71,8 @@ def estimate_capacity(
         for known, guess in zip(measured_limit, assumed.T, strict=True)
     ]
     errors = _demand_errors(fit, application)
-    errors[[source is LimitSource.ASSUMED for source in sources]] = 0.5
+    errors[[source is LimitSource.ASSUMED for source in sources]] = UNSURE_LIMIT
+    errors[~levels.replicas_recorded] = UNSURE_REPLICAS
     found = Capacity(
         cpu_limit=limit,
         source=tuple(sources),

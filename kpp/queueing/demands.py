@@ -7,7 +7,8 @@ things are common to them:
 - Machines have better and worse hours. Such a level effect moves all services of a level, and neither their
   demand nor the fall may follow it (`kpp.queueing.level_effects`).
 - Where loads lie near to each other, background and demand can hardly be told apart. An idle replica costs
-  probes and a sidecar, so that the others' background says something: it is a prior, as wide as itself.
+  probes and a sidecar, so that the others' background says something: it is a prior, as wide as itself, with
+  long tails.
 - The fall of demand with load (`kpp.queueing.demand_fall`), by the profile of the likelihood.
 """
 
@@ -179,12 +180,17 @@ def _weigh(records: CpuRecords, rate: float, largest_load: float) -> tuple[Terms
 
 
 def _share_background(model: Terms, solved: Solved) -> Terms:
-    """The others' background as the prior, where there are enough of them."""
+    """The others' background as the prior, where there are enough of them.
+
+    It has the long tails of Cauchy's distribution, by reweighting: a service that idles at many times the
+    others' CPU, as a proxy or a JVM may, is not pulled towards them.
+    """
     found = solved.coefficients[:, 0]
     positive = found[(found > 0) & (model.weights > 0).any(axis=0)]
     if len(positive) < LEAST_SERVICES:
         return model
     usual = float(np.median(positive))
     mean, deviation = model.prior_mean.copy(), model.prior_deviation.copy()
-    mean[:, 0] = deviation[:, 0] = usual
+    mean[:, 0] = usual
+    deviation[:, 0] = usual * np.sqrt(np.maximum((1 + (found / usual - 1) ** 2) / 2, 1.0))
     return replace(model, prior_mean=mean, prior_deviation=deviation)

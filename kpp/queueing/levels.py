@@ -91,15 +91,16 @@ def arrange_levels(measurements: pd.DataFrame, cpu_limits: Mapping[str, float] |
         raise InputError("no measurement to learn from", mend="name a table with rows")
     columns = [TIMESTAMP, USER_COUNT, SERVICE, SOURCE, *_MEASURED, *_LAYOUT]
     rows = measurements.reindex(columns=columns)
+    rows[list(_LAYOUT)] = rows[list(_LAYOUT)].where(rows[list(_LAYOUT)] > 0)  # no pod at all serves nobody
     rows[SERVICE] = rows[SERVICE].astype(str)
     rows[SOURCE] = rows[SOURCE].astype(object).where(rows[SOURCE].notna(), "").astype(str)
     services = tuple(sorted(rows[SERVICE].unique()))
     layouts = {column: _fill(rows, column, services) for column in _LAYOUT}
     recorded = {column: layout.notna().any().to_numpy() for column, layout in layouts.items()}
-    layouts[REPLICAS] = layouts[REPLICAS].fillna(1.0)
     for service, limit in (cpu_limits or {}).items():
         if service in services:
             layouts[CPU_LIMIT][service] = layouts[CPU_LIMIT][service].fillna(limit)
+    layouts[REPLICAS] = layouts[REPLICAS].fillna(1.0)
     minutes = layouts[REPLICAS].index
     level_of_minute = _number_levels(minutes, layouts)
     level = level_of_minute.reindex(

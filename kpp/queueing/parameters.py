@@ -26,6 +26,7 @@ class Parameters:
             Where no calls are known, `unloaded` are response times as a whole and this is the identity.
         nested_waits: the same for waits; where no calls are known, all waits are part of the entry's.
         burst: requests that follow one another.
+        variability: of the work of requests, relative to the usual; what waits are in proportion to.
         background: cores of one replica without requests.
         demand: CPU seconds of one request, at the reference load.
         share: of the CPU that the limit holds back.
@@ -46,6 +47,20 @@ class Parameters:
     share: Floats
     ceiling: Floats
     fall: DemandFall
+    variability: float = 1.0
+
+    def calls_made(self) -> Floats:
+        """(services, services) calls per request that a caller (row) serves.
+
+        Where they are not known, the entry service is taken to make all of them.
+        """
+        known = np.eye(len(self.nested)) - np.linalg.inv(self.nested)
+        if known.any():
+            return np.maximum(known, 0.0)
+        of_entry = np.zeros_like(self.nested)
+        of_entry[self.entry] = self.visit_ratio
+        of_entry[self.entry, self.entry] = 0.0
+        return of_entry
 
     def unloaded_entry(self) -> float:
         """R0: the response time of a request to the entry service that meets no other, as measured."""

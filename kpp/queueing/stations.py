@@ -76,11 +76,24 @@ def throttled_wait(
     """
     work = _floats(cpu_seconds) * WORK_VARIABILITY
     limit, busy = _floats(limit_cores), _floats(utilization)
-    depth = QUOTA_AT_HAND * CFS_PERIOD_SECONDS * limit
+    stopped = throttled_share(cpu_seconds, limit_cores, utilization, burst)
     with np.errstate(divide="ignore", invalid="ignore"):
-        spared = np.exp(-np.maximum(1 - busy, 0.0) * depth / (work * _floats(burst)))
-        wait = _divide(work / limit * busy, 1 - busy) * spared
+        wait = _divide(work / limit * busy, 1 - busy) * stopped
     return np.where(work > 0, wait, 0.0)
+
+
+def throttled_share(
+    cpu_seconds: ArrayLike, limit_cores: ArrayLike, utilization: ArrayLike, burst: ArrayLike = 1.0
+) -> Floats:
+    """The share of backlogs that use up the quota at hand: the exponential of `throttled_wait`; 0 to 1.
+
+    0 without work. Arguments as of `throttled_wait`.
+    """
+    work = _floats(cpu_seconds) * WORK_VARIABILITY
+    depth = QUOTA_AT_HAND * CFS_PERIOD_SECONDS * _floats(limit_cores)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.exp(-np.maximum(1 - _floats(utilization), 0.0) * depth / (work * _floats(burst)))
+    return np.where(work > 0, share, 0.0)
 
 
 def _divide(value: Floats, idle: Floats) -> Floats:

@@ -3,6 +3,7 @@
 Users think and send requests to the entry service; a request visits every service; a service's replicas
 share its visits evenly. A replica is a station that works at full speed until its CPU quota is used up
 (`stations.throttled_wait`), or one that shares its processor, where something else than CPU holds it back.
+A caller that was stopped goes on with many requests at once: its callees meet crowds.
 `kpp.queueing.approximate` closes the loop.
 """
 
@@ -14,10 +15,19 @@ from numpy.typing import NDArray
 from kpp.queueing.approximate import HALVINGS, solve_closed
 from kpp.queueing.capacity import cpu_capacity
 from kpp.queueing.parameters import LEAST_CYCLE_SECONDS, Parameters, Situations, Solution
-from kpp.queueing.stations import processor_sharing_wait, throttled_wait
+from kpp.queueing.stations import (
+    CFS_PERIOD_SECONDS,
+    processor_sharing_wait,
+    throttled_share,
+    throttled_wait,
+)
 from kpp.queueing.truncation import truncated_mean
 
 Floats = NDArray[np.float64]
+
+# requests of a crowd that are served side by side: the default number of workers of Istio's sidecar. A
+# runtime with one thread serves one, a node with idle cores more: no table tells.
+AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -94,7 +104,11 @@ def stations_at(parameters: Parameters, situations: Situations, offered_rps: Flo
 
 
 def waits_of(parameters: Parameters, situations: Situations, stations: Stations, flows: Floats) -> Floats:
-    """(situations, services) seconds that one visit waits.
+    """(situations, services) seconds that one visit waits: for CPU, and in crowds that stopped callers send.
+
+    The replicas of a service share its backlog: a balancer that prefers the less busy of two does as well
+    near saturation as one common queue (H. Chen and H.-Q. Ye, Asymptotic optimality of balanced routing,
+    Operations Research 60(1), 2012), and Envoy's does so.
 
     Args:
         parameters: of the application.
@@ -102,16 +116,33 @@ def waits_of(parameters: Parameters, situations: Situations, stations: Stations,
         stations: of these.
         flows: (situations, services) requests per second, without a request's own part (`others_share`).
     """
-    busy, demand = stations.utilization(flows), stations.demand
+    busy, demand, replicas = stations.utilization(flows), stations.demand, situations.replicas
     shares = np.isfinite(parameters.ceiling)
     limited = np.isfinite(situations.cpu_limit) & np.isfinite(demand) & ~shares
-    cpu = np.where(limited, np.nan_to_num(demand) * parameters.share, 0.0)
+    work = np.where(shares, 0.0, np.nan_to_num(demand) * parameters.share)
+    cpu = np.where(limited, work, 0.0) * parameters.variability
     limit = np.where(limited, situations.cpu_limit, 1.0)
     # the other replicas get their share of a burst
-    burst = np.maximum(parameters.burst / situations.replicas, 1.0)
-    held = np.where(shares, situations.replicas / stations.saturation, 0.0)
-    waits = np.where(shares, processor_sharing_wait(held, busy), throttled_wait(cpu, limit, busy, burst))
-    return np.asarray(waits, dtype=np.float64)
+    burst = np.maximum(parameters.burst / replicas, 1.0)
+    held = np.where(shares, replicas / stations.saturation, 0.0)
+    shared = processor_sharing_wait(held, busy) * parameters.variability
+    waits = np.where(shares, shared, throttled_wait(cpu, limit, busy, burst) / replicas)
+    stopped = throttled_share(cpu, limit, busy, burst) * busy
+    crowd = _crowd(parameters.calls_made(), stopped * flows / replicas) / replicas
+    return np.asarray(waits + work / AT_ONCE * np.maximum(crowd - 1, 0.0) / 2, dtype=np.float64)
+
+
+def _crowd(calls: Floats, resumed_rps: Floats) -> Floats:
+    """(situations, services) calls that arrive at once, since their caller was stopped until its next period.
+
+    As many requests go on as one replica of the caller gets done in a period, each with one call at a time.
+
+    Args:
+        calls: (services, services) per request of the caller (row).
+        resumed_rps: (situations, services) requests of one replica of each caller that were stopped.
+    """
+    resumed = resumed_rps * CFS_PERIOD_SECONDS
+    return np.asarray((resumed[:, :, None] * np.minimum(calls, 1.0)).max(axis=1), dtype=np.float64)
 
 
 def others_share(user_count: Floats) -> Floats:

@@ -24,7 +24,7 @@ from kpp.table.files import RawFile
 MISSING = ("", "NaN", "nan", "NA", "N/A", "null", "NULL", "None")
 LARGEST_SECONDS = 1e11  # the year 5138; a larger timestamp is in milliseconds
 LARGEST_VALUE = 1e12  # nothing measured comes near
-LARGEST_SHARE = 1.0 + 1e-9  # of a ratio, rounding allowed
+LARGEST_SHARE = 1.1  # both rates of a measured share are extrapolated: their quotient may exceed 1 a little
 NUMBER_MEND = "write a plain number such as 0.25, or leave the cell empty"
 VALUE_MEND = "correct the cell, or leave it empty if it was not measured"
 

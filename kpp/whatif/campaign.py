@@ -33,8 +33,14 @@ MINUTES = "Minutes"  # of a level: how many
 def make_campaign(
     table: Table, calls: pd.DataFrame | None = None, cpu_limits: Mapping[str, float] | None = None
 ) -> Campaign:
-    """Aggregate a table by (minute, service, user count): the mean of what was measured."""
-    frame = table.frame
+    """Aggregate a table by (minute, service, user count): the mean of what was measured.
+
+    Replicas, requests and limits of 0 count as not known: a service without a pod serves nobody.
+    """
+    scale = [column for column in (REPLICAS, CPU_REQUEST, CPU_LIMIT) if column in table.frame]
+    frame = table.frame.assign(
+        **{column: table.frame[column].where(table.frame[column] > 0) for column in scale}
+    )
     optional = [column for column in OPTIONAL_COLUMNS if column in frame and frame[column].notna().any()]
     keys = [SERVICE, TIMESTAMP, USER_COUNT]
     rows = frame.assign(**{TIMESTAMP: (frame[TIMESTAMP] / STEP_SECONDS + 0.5) // 1 * STEP_SECONDS})

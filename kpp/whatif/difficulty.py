@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import nnls
+from scipy.stats import norm
 
 from kpp.schema import RESPONSE_TIME, SERVICE, TARGETS, USER_COUNT
 from kpp.whatif.held_out import HeldOutErrors, to_logs
@@ -16,9 +17,12 @@ Floats = NDArray[np.float64]
 SMALLEST_NOISE = 1e-4  # so that a table without scatter gives intervals too
 MAD_TO_DEVIATION = 1.4826  # 1 / the 0.75 quantile of the standard normal distribution
 
-# Farther than any load that was left out, a response time may have its knee, which nothing before it shows:
-# its error's standard deviation is taken to grow as fast as the load. Throughput and CPU keep to the laws.
-KNEE_GROWTH = np.array([1.0 if target == RESPONSE_TIME else 0.0 for target in TARGETS])
+# Beyond all measured loads there may be a knee that nothing before it shows: a pool, a lock, a thread, a node
+# without spare cores. Farther than any load that was left out, the standard deviation of a response time's
+# error is taken to grow as fast as the load. Throughput and CPU can only be less than without the knee: their
+# 90 % interval reaches down to what a system does that does no more than at the highest measured load.
+KNEE_RISE = np.array([1.0 if target == RESPONSE_TIME else 0.0 for target in TARGETS])
+KNEE_FALL = np.array([0.0 if target == RESPONSE_TIME else 1 / norm.ppf(0.95) for target in TARGETS])
 
 
 @dataclass(frozen=True)

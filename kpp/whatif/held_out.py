@@ -34,6 +34,8 @@ RESOLUTION = np.array([RESOLUTIONS[target] for target in TARGETS])
 class HeldOutErrors:
     """One row for each measured minute and service of the loads that were left out.
 
+    A service that a fold's model had not seen at all is not asked for: it says nothing of errors.
+
     Attributes:
         services: (rows,).
         loads: (rows,), a number for each load of each fold.
@@ -88,8 +90,9 @@ def errors_on_held_out_loads(make: Callable[[], WhatIfModel], campaign: Campaign
         except InputError as error:  # fewer loads than it needs
             logger.debug("%s: left out of the calibration: %s", model.name, error)
             continue
-        asked = campaign.measurements[mask].reset_index(drop=True)
-        found.append(_ask(model, learned, asked, number))
+        known = learned.measurements[SERVICE].unique()
+        asked = campaign.measurements[mask & campaign.measurements[SERVICE].isin(known)]
+        found.append(_ask(model, learned, asked.reset_index(drop=True), number))
     return HeldOutErrors(
         *(np.concatenate([getattr(each, field.name) for each in found]) for field in fields(HeldOutErrors))
     )

@@ -20,6 +20,7 @@ from kpp.whatif.model import Campaign, State
 from kpp.whatif.network_notes import describe
 from kpp.whatif.network_spread import relative_variances
 from kpp.whatif.network_state import FittedNetwork
+from kpp.whatif.overload import BEGINS, Growth, learn_growth, saturated_callers
 from kpp.whatif.queueing_network import QueueingNetwork
 from kpp.whatif.residual import Residual, fit_residual
 from kpp.whatif.situations import arrange_situations
@@ -29,6 +30,7 @@ Floats = NDArray[np.float64]
 LEARNED = (RESPONSE_TIME, CPU_USAGE)
 NEARLY_SATURATED = 0.8  # of the bottleneck's saturation throughput
 MOSTLY_QUIET = 0.5  # of a response time is no waiting, where it can be learned from
+LEAST_LEVELS = 3  # without saturation, to learn residuals from these alone
 SMALLEST = 1e-6  # seconds and cores: a measured 0 is something smaller than can be told
 
 
@@ -38,6 +40,7 @@ class Hybrid(QueueingNetwork):
     def __init__(self) -> None:
         super().__init__()
         self._residuals: dict[str, tuple[Residual, ...]] = {}  # by target, in the order of the services
+        self._growth = Growth(np.empty(0), np.empty(0))
 
     @property
     def name(self) -> str:
@@ -53,7 +56,7 @@ class Hybrid(QueueingNetwork):
         found = estimate(campaign.measurements, campaign.calls, campaign.cpu_limits)
         self._network = FittedNetwork.from_estimates(found)
         self._notes = describe(found)
-        self._residuals = _learn(found, self.network)
+        self._learn(found)
 
     def spread(self, scenario: pd.DataFrame) -> pd.DataFrame:
         """The network's, and the residual's own standard deviation."""
@@ -61,6 +64,9 @@ class Hybrid(QueueingNetwork):
         variances = relative_variances(self.network, asked.situations)
         physics = solve(self.network.parameters, asked.situations)
         deviations = self._residual(Residual.deviation, physics, asked.situations)
+        saturated = saturated_callers(physics, self.network.parameters)
+        deviations[RESPONSE_TIME] = np.hypot(deviations[RESPONSE_TIME], self._growth.deviation(saturated))
+        deviations[RESPONSE_TIME] *= _share_without_waiting(physics, self.network.parameters)
         for target in LEARNED:
             variances[target] = variances[target] + deviations[target] ** 2
         columns = {target: asked.pick(np.sqrt(variances[target])) for target in TARGETS}
@@ -70,9 +76,8 @@ class Hybrid(QueueingNetwork):
         """The network's parts, and the factors learned."""
         asked = arrange_situations(scenario, self.network.layouts)
         physics = solve(self.network.parameters, asked.situations)
-        residuals = self._residual(Residual.at, physics, asked.situations)
-        residuals[RESPONSE_TIME] *= _share_without_waiting(physics, self.network.parameters)
-        factors = {f"Learned factor of {target}": asked.pick(np.exp(residuals[target])) for target in LEARNED}
+        corrections = self._corrections(physics, asked.situations)
+        factors = {f"Learned factor of {target}": asked.pick(corrections[target]) for target in LEARNED}
         return super().explain(scenario).assign(**factors)
 
     def dump(self) -> State:
@@ -82,7 +87,7 @@ class Hybrid(QueueingNetwork):
             target: {name: each.dump() for name, each in zip(services, learned, strict=True)}
             for target, learned in self._residuals.items()
         }
-        return {**super().dump(), "residuals": residuals}
+        return {**super().dump(), "residuals": residuals, "growth": self._growth.dump()}
 
     def restore(self, state: State) -> None:
         """Take over what `dump` gave."""
@@ -92,13 +97,45 @@ class Hybrid(QueueingNetwork):
             target: tuple(Residual.restore(state["residuals"][target][name]) for name in services)
             for target in LEARNED
         }
+        self._growth = Growth.restore(state["growth"])
+
+    def _learn(self, found: Estimates) -> None:
+        """Residuals from the levels where nothing is saturated, the growth from the others."""
+        levels, entry = found.levels, self.network.parameters.entry
+        situations = Situations(
+            levels.user_count, np.full(len(levels), np.nan), levels.replicas, found.capacity.cpu_limit
+        )
+        physics = solve(self.network.parameters, situations)
+        saturated = saturated_callers(physics, self.network.parameters)
+        calm = physics.throughput[:, entry] <= BEGINS * physics.bound
+        calm = calm if calm.sum() >= LEAST_LEVELS else np.ones_like(calm)
+        quiet = _share_without_waiting(physics, self.network.parameters) >= MOSTLY_QUIET
+        times = _log(np.where(quiet, levels.typical_response_time, np.nan)) - _log(physics.response_time)
+        left_over = {
+            RESPONSE_TIME: np.where(calm[:, None], times, np.nan),
+            CPU_USAGE: _log(levels.typical_cpu) - _log(physics.cpu),
+        }
+        points = _points(physics, entry, situations)
+        self._residuals = {
+            target: tuple(fit_residual(points[:, row], column) for row, column in enumerate(values.T))
+            for target, values in left_over.items()
+        }
+        residual = self._residual(Residual.at, physics, situations)[RESPONSE_TIME]
+        self._growth = learn_growth(np.where(calm[:, None], 0.0, saturated), times - residual)
 
     def _solve(self, situations: Situations) -> Solution:
         parameters = self.network.parameters
         physics = solve(parameters, situations)
+        factors = self._corrections(physics, situations)
+        return correct(physics, parameters, situations, factors[RESPONSE_TIME], factors[CPU_USAGE])
+
+    def _corrections(self, physics: Solution, situations: Situations) -> dict[str, Floats]:
+        """The factors learned, (situations, services) by target."""
         logs = self._residual(Residual.at, physics, situations)
-        of_times = np.exp(logs[RESPONSE_TIME] * _share_without_waiting(physics, parameters))
-        return correct(physics, parameters, situations, of_times, np.exp(logs[CPU_USAGE]))
+        parameters = self.network.parameters
+        of_times = logs[RESPONSE_TIME] + self._growth.at(saturated_callers(physics, parameters))
+        logs[RESPONSE_TIME] = of_times * _share_without_waiting(physics, parameters)
+        return {target: np.exp(values) for target, values in logs.items()}
 
     def _residual(
         self, read: Callable[[Residual, Floats], Floats], physics: Solution, situations: Situations
@@ -112,27 +149,6 @@ class Hybrid(QueueingNetwork):
 
 
 make_hybrid = Hybrid
-
-
-def _learn(found: Estimates, network: FittedNetwork) -> dict[str, tuple[Residual, ...]]:
-    levels = found.levels
-    situations = Situations(
-        levels.user_count, np.full(len(levels), np.nan), levels.replicas, found.capacity.cpu_limit
-    )
-    physics = solve(network.parameters, situations)
-    points = _points(physics, network.parameters.entry, situations)
-    quiet = _share_without_waiting(physics, network.parameters) >= MOSTLY_QUIET
-    pairs = {
-        RESPONSE_TIME: (np.where(quiet, levels.typical_response_time, np.nan), physics.response_time),
-        CPU_USAGE: (levels.typical_cpu, physics.cpu),
-    }
-    return {
-        target: tuple(
-            fit_residual(points[:, service], _log(measured[:, service]) - _log(predicted[:, service]))
-            for service in range(len(levels.services))
-        )
-        for target, (measured, predicted) in pairs.items()
-    }
 
 
 def _share_without_waiting(physics: Solution, parameters: Parameters) -> Floats:

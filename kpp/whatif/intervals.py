@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from kpp.schema import SERVICE
-from kpp.whatif.difficulty import KNEE_GROWTH, Difficulty
+from kpp.whatif.difficulty import KNEE_FALL, KNEE_RISE, Difficulty
 from kpp.whatif.held_out import RESOLUTION, to_logs
 from kpp.whatif.model import State
 from kpp.whatif.plain_data import from_plain, to_plain
@@ -89,17 +89,20 @@ class Intervals:
             coverage: one of `COVERAGES`.
         """
         at = COVERAGES.index(coverage)
-        measured = np.isfinite(place.distances)
-        untried = np.where(measured, np.maximum(place.distances - self.reach, 0.0), 0.0)
-        knee = float(norm.ppf((1 + coverage) / 2)) * np.outer(untried, KNEE_GROWTH)
+        unmeasured = np.where(place.beyond & np.isfinite(place.distances), place.distances, 0.0)
+        untried = np.maximum(unmeasured - self.reach, 0.0)
+        deviations = float(norm.ppf((1 + coverage) / 2))
+        rise = deviations * np.outer(untried, KNEE_RISE)
+        fall = deviations * (np.outer(untried, KNEE_RISE) + np.outer(unmeasured, KNEE_FALL))
         widths = np.full(predicted.shape, np.nan)
         for service, rows in scenario.groupby(SERVICE).indices.items():
             known = self.services.get(str(service))
             if known is not None:
                 here = place.of(np.asarray(rows, dtype=np.intp))
-                widths[rows] = self._half_widths(known, here, at) + knee[rows]
+                widths[rows] = self._half_widths(known, here, at)
         logs = to_logs(predicted)
-        lower, upper = np.exp(logs - widths), np.exp(np.minimum(logs + widths, LARGEST_LOG))
+        lower = np.exp(logs - widths - fall)
+        upper = np.exp(np.minimum(logs + widths + rise, LARGEST_LOG))
         return np.maximum(lower - RESOLUTION, 0.0), np.maximum(upper - RESOLUTION, 0.0)
 
     def _half_widths(self, known: ServiceIntervals, place: Place, at: int) -> Floats:

@@ -15,14 +15,17 @@ Floats = NDArray[np.float64]
 
 SMALLEST = 1e-12
 UNSURE_BURST = 2.0  # the factor by which bursts may be larger than the calls tell
+UNSURE_WAIT = (
+    2.0  # the factor by which waits may be longer: work that varies more, replicas that share it worse
+)
 
 
 def relative_variances(network: FittedNetwork, situations: Situations) -> dict[str, Floats]:
     """The variance of each target's logarithm, (situations, services) by target.
 
-    The think time, the capacities, the fall of demand and the size of bursts are moved by one standard error
-    each, and the network solved again; errors of visit ratios, unloaded times, background and demand come on
-    top.
+    The think time, the capacities, the fall of demand, the size of bursts and the waits are moved by one
+    standard error each, and the network solved again; errors of visit ratios, unloaded times, background and
+    demand come on top.
     """
     solution = solve(network.parameters, situations)
     variances = _own_variances(network, situations, solution)
@@ -37,7 +40,8 @@ def relative_variances(network: FittedNetwork, situations: Situations) -> dict[s
 def _own_variances(network: FittedNetwork, situations: Situations, solution: Solution) -> dict[str, Floats]:
     """Relative variances that need no second solution, (situations, services) by target."""
     shape = solution.cpu.shape
-    falls = np.nan_to_num(solution.demand / network.parameters.demand)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        falls = np.nan_to_num(solution.demand / network.parameters.demand, posinf=0.0)
     terms = np.stack([situations.replicas, np.nan_to_num(solution.throughput) * falls], axis=-1)
     of_cpu = np.einsum("ksi,sij,ksj->ks", terms, network.errors.cpu, terms)
     return {
@@ -59,6 +63,7 @@ def _moved(network: FittedNetwork) -> list[FittedNetwork]:
         network.vary(share=parameters.share * slower, ceiling=parameters.ceiling / slower),
         network.vary(fall=fall),
         network.vary(burst=parameters.burst * UNSURE_BURST),
+        network.vary(variability=parameters.variability * UNSURE_WAIT),
     ]
 
 

@@ -62,7 +62,13 @@ def make_scenario(
         user_counts: one situation for each.
         replicas: of the services whose scale is to differ from the measured one.
         think_time_seconds: the users' pause per request; NaN for the campaign's own.
+
+    Raises:
+        InputError: a service is to have no replica.
     """
+    for service, count in replicas.items():
+        if count < 1:
+            raise InputError(f"{count} replicas of {service}", mend="ask for at least one")
     rows = [(count, service) for count in user_counts for service in services]
     frame = pd.DataFrame(rows, columns=[USER_COUNT, SERVICE])[[SERVICE, USER_COUNT]]
     frame[USER_COUNT] = frame[USER_COUNT].astype("float64")

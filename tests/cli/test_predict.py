@@ -1,11 +1,14 @@
 import csv
 import io
 import json
+import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from kpp.cli.main import main
+from kpp.cli.predictions import as_records
 from kpp.schema import SERVICE, TARGETS, USER_COUNT
 from kpp.whatif.calibrated import lower_of, upper_of
 from kpp.whatif.model import REASON, VERDICT, VERDICTS
@@ -131,6 +134,25 @@ def test_another_think_time_changes_what_is_offered(models: str, capsys: pytest.
     assert found[1] / found[0] == pytest.approx(2.02 / 1.02, rel=0.03)
 
 
+def test_a_scenario_may_change_the_think_time(
+    models: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """N = X (Z + R): as many requests as N / (Z + R) says, with R about 0.02."""
+    path = tmp_path / "pauses.csv"
+    path.write_text("Service,User Count,Think Time (s)\nfrontend,40,\nfrontend,40,1\nfrontend,40,4\n")
+
+    main_ok(["predict", str(path), "--models", models, "--json"])
+
+    found = [row["Throughput (req/s)"] for row in json.loads(capsys.readouterr().out)["predictions"]]
+    assert found == pytest.approx([40 / 2.02, 40 / 1.02, 40 / 4.02], rel=0.03)
+
+
+def test_what_is_not_finite_is_null_in_json() -> None:
+    frame = pd.DataFrame({"a": [1.0, math.inf, math.nan], "b": ["x", None, "z"]})
+
+    assert as_records(frame) == [{"a": 1.0, "b": "x"}, {"a": None, "b": None}, {"a": None, "b": "z"}]
+
+
 def test_a_long_scenario_is_cut_on_screen_only(
     models: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -158,6 +180,10 @@ def test_a_long_scenario_is_cut_on_screen_only(
         (["--users", "5", "--plot", "x.gif"], 2, "end it in one of .png"),
         (["--users", "5", "--output", "no/such/folder.csv"], 2, "cannot be written"),
         (["none.csv"], 3, "no such file"),
+        (["unknown.csv"], 3, "unknown.csv: 'frontent' was not measured; is 'frontend' meant?"),
+        (["other.csv"], 3, "'zzz' was not measured; the services are cart, catalog, frontend"),
+        (["words.csv"], 3, "words.csv, line 2: User Count is 'many'; write a whole number of at least 1"),
+        (["answers.csv"], 3, "the column 'CPU Usage' is an answer"),
         (["--users", "5", "--models", "none"], 3, "is no folder; fit some with `kpp fit CSV`"),
     ],
 )
@@ -172,6 +198,13 @@ def test_what_cannot_be_asked_is_one_line(
 ) -> None:
     monkeypatch.chdir(scenario.parent)
     scenario.rename("s.csv")
+    for name, text in {
+        "unknown": "Service,User Count\nfrontent,50\n",
+        "other": "Service,User Count\ncart,50\nzzz,50\n",
+        "words": "Service,User Count\ncart,many\n",
+        "answers": "Service,User Count,CPU Usage\ncart,5,1\n",
+    }.items():
+        Path(f"{name}.csv").write_text(text, encoding="utf-8")
 
     with pytest.raises(SystemExit) as exit_:
         main(["predict", "--models", models, *arguments])

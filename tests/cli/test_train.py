@@ -166,6 +166,7 @@ def test_the_defaults_are_those_of_the_training() -> None:
             "dataset: holds no table of measurements; measure some with `kpp collect`, or name a CSV file",
         ),
         (["--epochs", "0"], 2, "--epochs"),
+        (["--address", "head:6379"], 2, "--address is of a Ray cluster; add --executor ray"),
         (["--device", "tpu"], 2, "--device"),
     ],
 )

@@ -49,6 +49,10 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
         "evaluation_lag_seconds": ("15", 15.0),
         "request_timeout_seconds": ("5", 5.0),
         "rollout_timeout_seconds": ("60", 60.0),
+        "repeat": ("3", 3),
+        "until_steady": ("true", True),
+        "max_measured_seconds": ("900", 900.0),
+        "error_budget": ("0.05", 0.05),
         "output_directory": ("out", Path("out")),
         "profile": ("istio-ambient", "istio-ambient"),
     }
@@ -151,3 +155,18 @@ def test_a_range_includes_its_end_when_a_step_meets_it(start: int, length: int, 
     counts = parse_user_counts(f"{start}:{start + length}:{step}")
 
     assert counts == tuple(start + step * index for index in range(length // step + 1))
+
+
+def test_an_experiment_is_not_extended_to_less_than_was_planned() -> None:
+    settings = {"until_steady": "yes", "measured_seconds": "600", "max_measured_seconds": "300"}
+    with pytest.raises(
+        ConfigError, match=r"KPP_MAX_MEASURED_SECONDS is '300': at least KPP_MEASURED_SECONDS"
+    ):
+        read_config(settings, {}, None)
+    assert read_config({**settings, "until_steady": "no"}, {}, None).max_measured_seconds == 300
+
+
+@pytest.mark.parametrize("share", ["5", "-0.1", "5%"])
+def test_an_error_budget_is_a_share(share: str) -> None:
+    with pytest.raises(ConfigError, match="KPP_ERROR_BUDGET is"):
+        read_config({"error_budget": share}, {}, None)

@@ -30,3 +30,16 @@ def test_replicas_that_are_the_load_have_to_make_the_users() -> None:
     with pytest.raises(ConfigError, match="replicas of 20 users each cannot make 30, 45 users"):
         plan_campaign(config)
     assert len(plan_campaign(config, [Level(20), Level(40)]).experiments) == 2
+
+
+def test_the_whole_sweep_is_repeated_and_numbered_through() -> None:
+    plan = plan_campaign(Config(user_counts=(10, 20), repeat=3))
+    assert [(each.number, each.user_count) for each in plan.experiments] == [
+        (1, 10),
+        (2, 20),
+        (3, 10),
+        (4, 20),
+        (5, 10),
+        (6, 20),
+    ]
+    assert [each.cooldown_seconds for each in plan.experiments] == [180.0] * 5 + [0.0]

@@ -61,7 +61,7 @@ def test_imported_rows_are_those_that_were_measured(world: World, campaign: Witn
         instants = sorted(at for at, users in campaign.grid.items() if users == user_count)
         request = Request(
             grid=Grid(collected[TIMESTAMP].iloc[number * TICKS * 10], 60, TICKS),
-            intervals=(Interval(instants[0] - 60.1, instants[-1] + 0.1, user_count),),
+            intervals=(Interval(instants[0] - 120.1, instants[-1] + 0.1, user_count),),
             output=tmp_path / f"{user_count}.csv",
         )
         parts.append(take(world, campaign, request)[1])

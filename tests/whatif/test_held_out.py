@@ -115,3 +115,13 @@ def test_a_target_that_was_not_measured_has_no_error() -> None:
 
     column = list(TARGETS).index(THROUGHPUT)
     assert np.isnan(found.errors[found.loads == found.loads[0], column]).all()
+
+
+def test_a_service_that_a_fold_has_not_seen_is_not_asked_for() -> None:
+    rows = make_system((20, 40, 60, 80), minutes=2).measurements
+    late = rows[(rows[SERVICE] != "cart") | (rows[USER_COUNT] > 70)].reset_index(drop=True)
+
+    found = errors_on_held_out_loads(lambda: make_model("nearest"), Campaign(late))
+
+    assert np.isfinite(found.distances).all()
+    assert "cart" not in found.services[found.loads == found.loads.max()]

@@ -110,3 +110,8 @@ def test_measured_rows_find_their_place_in_the_scenario_that_they_answer(
     }
     assert scenario[SITUATION].nunique() == len(layouts)
     assert RESPONSE_TIME not in scenario
+
+
+def test_no_replica_at_all_is_refused() -> None:
+    with pytest.raises(InputError, match="0 replicas of web"):
+        make_scenario(["web"], [10], {"web": 0}, float("nan"))

@@ -102,14 +102,18 @@ def import_history(config: Config, request: Request, clock: Clock, observer: Obs
 
 def make_questions(config: Config, request: Request, profile: Profile) -> Iterator[Question]:
     """What is asked, as it is sent. Rates look back over the step at least, so that nothing is missed."""
-    step_seconds = request.grid.step_seconds
     if request.users_query is not None:
         yield Question(USERS, request.users_query)
-    windows = (
-        max(step_seconds, each) for each in (config.rate_window_seconds, config.cpu_rate_window_seconds)
-    )
-    for signal, text in profile.texts(config.namespace, *windows):
+    for signal, text in profile.texts(config.namespace, *_window_seconds(config, request.grid)):
         yield Question(signal.value, text)
+
+
+def _window_seconds(config: Config, grid: Grid) -> tuple[int, int]:
+    """The ranges of rates: of requests, and of CPU."""
+    return (
+        max(grid.step_seconds, config.rate_window_seconds),
+        max(grid.step_seconds, config.cpu_rate_window_seconds),
+    )
 
 
 def _ask(
@@ -170,8 +174,8 @@ def _find_users(
     if request.users_query is not None:
         return read_users(answered[USERS], request.users_query)
     if request.intervals:
-        window_seconds = max(config.rate_window_seconds, request.grid.step_seconds)
-        return users_of_intervals(request.intervals, request.grid, window_seconds)
+        longest_seconds = max(_window_seconds(config, request.grid))
+        return users_of_intervals(request.intervals, request.grid, longest_seconds)
     rates = answers.by_name(Signal.THROUGHPUT, answers.labels.workload)
     if config.entry_service not in rates:
         raise ConfigError(

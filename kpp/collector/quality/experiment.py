@@ -35,9 +35,14 @@ class ExperimentRecord:
     ticks: list[Sequence[Measurement]] = field(default_factory=list)
     lost_tick_count: int = 0
     readiness: list[tuple[int, int]] = field(default_factory=list)  # of the load generator: ready, wanted
-    pods_before: PodRestarts = field(default_factory=dict)
-    pods_after: PodRestarts = field(default_factory=dict)
+    pods_before: PodRestarts | None = None  # None: could not be read
+    pods_after: PodRestarts | None = None
     extended_seconds: float = 0.0  # beyond the planned time, until it was steady
+
+    def add(self, rows: Sequence[Measurement], readiness: tuple[int, int]) -> None:
+        """Note one tick: what was measured, and the load generator's replicas, ready and wanted."""
+        self.ticks.append(rows)
+        self.readiness.append(readiness)
 
     @property
     def rows(self) -> list[Measurement]:
@@ -79,7 +84,7 @@ class ExperimentQuality:
     response_time_variation: float | None
     missing_share: float  # of the required values
     error_share: float | None  # of the users' requests
-    pods: PodChanges
+    pods: PodChanges | None
     most_throttled: tuple[str, float] | None  # service and share of its CFS periods
     extended_seconds: float
 
@@ -126,7 +131,7 @@ def find_remarks(quality: ExperimentQuality, achieved: AchievedLoad | None) -> I
         yield f"{quality.missing_share:.0%} of the values are missing"
     if quality.error_share is not None and quality.error_share > MOST_ERRORS:
         yield f"{quality.error_share:.1%} of the requests failed"
-    if quality.pods.restarts or quality.pods.replaced:
+    if quality.pods is not None and (quality.pods.restarts or quality.pods.replaced):
         yield f"{quality.pods.restarts} restarts, {quality.pods.replaced} pods replaced"
     if quality.most_throttled is not None and quality.most_throttled[1] > SOME_THROTTLING:
         yield f"{quality.most_throttled[0]} was throttled in {quality.most_throttled[1]:.0%} of its periods"

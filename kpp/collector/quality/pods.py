@@ -33,11 +33,13 @@ def read_restarts(pods: Iterable[KubernetesObject], service_of: Mapping[str, str
     return found
 
 
-def compare_pods(before: PodRestarts, after: PodRestarts) -> PodChanges:
-    """What changed.
+def compare_pods(before: PodRestarts | None, after: PodRestarts | None) -> PodChanges | None:
+    """What changed; None where one of them is not known.
 
     >>> compare_pods({"a": 1, "b": 0}, {"a": 3, "c": 1})
     PodChanges(restarts=3, replaced=1)
     """
+    if before is None or after is None:
+        return None
     restarts = sum(max(count - before.get(name, 0), 0) for name, count in after.items())
     return PodChanges(restarts, len(before.keys() - after.keys()))

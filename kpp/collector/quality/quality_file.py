@@ -90,8 +90,8 @@ def _cells(quality: ExperimentQuality, achieved: AchievedLoad | None) -> list[ob
         quality.response_time_variation,
         quality.missing_share,
         quality.error_share,
-        quality.pods.restarts,
-        quality.pods.replaced,
+        None if quality.pods is None else quality.pods.restarts,
+        None if quality.pods is None else quality.pods.replaced,
         *throttled,
         "; ".join(find_remarks(quality, achieved)),
     ]

@@ -50,5 +50,7 @@ def record(
         interval_seconds=60.0,
         started_at=0.0,
         ticks=[*ticks],
+        pods_before={},
+        pods_after={},
     )
     return replace(made, **fields)

@@ -14,7 +14,7 @@ from kpp.cli.quality_text import print_quality
 from kpp.collector.quality.errors import FEWEST_REQUESTS, error_share, keep_to_budget
 from kpp.collector.quality.experiment import ExperimentQuality, find_remarks, judge_experiment
 from kpp.collector.quality.load import OfferedLoad, find_achieved, lightest
-from kpp.collector.quality.pods import compare_pods, read_restarts
+from kpp.collector.quality.pods import PodChanges, compare_pods, read_restarts
 from kpp.collector.quality.quality_file import (
     COLUMNS,
     find_achieved_loads,
@@ -140,7 +140,8 @@ def test_restarts_are_read_off_the_pods() -> None:
 
     pods = [pod("a-1", 0, 2), pod("load-1", 5), {"metadata": {"name": "b-1"}}]
     assert read_restarts(pods, {"a-1": "a", "b-1": "b"}) == {"a-1": 3, "b-1": 0}
-    assert compare_pods({"a-1": 3}, {"a-1": 2}).restarts == 0
+    assert compare_pods({"a-1": 3}, {"a-1": 2}) == PodChanges(restarts=0, replaced=0)
+    assert compare_pods(None, {"a-1": 2}) is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,92 @@
+"""What a process costs: wall time, CPU time, peak memory, those it started included. Needs `os.wait4`."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+MEGABYTE = 1e6
+MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # getrusage(2): bytes on macOS, KiB on Linux
+SAMPLE_SECONDS = 0.1  # between two looks at the memory of all processes
+
+
+class Cost(NamedTuple):
+    """What one process took, with the processes that it started."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    peak_megabytes: float
+    output: str
+
+
+def measure(command: list[str], cwd: Path | None = None) -> Cost:
+    """Run a command to its end; its messages are shown only if it fails."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd)
+    together = PeakMemory(process.pid)
+    output, messages = _read_both(process)
+    _, status, usage = os.wait4(process.pid, 0)
+    wall_seconds = time.perf_counter() - began
+    peak = max(together.stop(), usage.ru_maxrss * MAXRSS_BYTES) / MEGABYTE
+    process.returncode = os.waitstatus_to_exitcode(status)  # it is waited for: Popen need not
+    if process.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{messages}")
+    return Cost(wall_seconds, usage.ru_utime + usage.ru_stime, peak, output)
+
+
+def _read_both(process: "subprocess.Popen[str]") -> tuple[str, str]:
+    messages: list[str] = []
+    assert process.stderr is not None
+    assert process.stdout is not None
+    reader = threading.Thread(target=messages.extend, args=(process.stderr,))
+    reader.start()
+    output = process.stdout.read()
+    reader.join()
+    return output, "".join(messages)
+
+
+class PeakMemory:
+    """The largest memory that a process and its descendants had together, looked at ten times a second.
+
+    Memory that they share counts once for each (resident sizes of `/proc`); 0 where there is no `/proc`.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._peak = 0
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> int:
+        """The peak in bytes."""
+        self._stopped.set()
+        self._thread.join()
+        return self._peak
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(SAMPLE_SECONDS):
+            self._peak = max(self._peak, sum(map(_resident, _family(self._pid))))
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all its descendants."""
+    found = [pid]
+    for process in found:
+        try:
+            for task in Path(f"/proc/{process}/task").iterdir():
+                found += map(int, (task / "children").read_text().split())
+        except OSError:  # it has ended, or there is no /proc
+            continue
+    return found
+
+
+def _resident(pid: int) -> int:
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,144 @@
+"""The first table of docs/results.md: what was aimed at, beside what was measured."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kpp.evaluation.leaderboard import Leaderboard
+from kpp.schema import CPU_USAGE, RESPONSE_TIME, SERVICE, TARGETS, THROUGHPUT, USER_COUNT
+from kpp.whatif.model import Campaign
+
+OURS = "hybrid"
+OVERLOADED = 10.0  # times the entry's response time under normal load
+EQUAL = 1.005  # so near, two models count as equal
+SHORT = {RESPONSE_TIME: "response time", THROUGHPUT: "throughput", CPU_USAGE: "CPU"}
+
+
+@dataclass(frozen=True)
+class Boards:
+    """The leaderboards that the targets are read from.
+
+    Attributes:
+        middle, inner: five inner user counts held out: those in the middle, and drawn several times.
+        other: another campaign.
+        few, many: a few user counts learned, and nearly all.
+        overload, step: a simulated overload, asked from normal load, and with one overloaded step learned.
+        entry: the service that users call.
+        middle_counts: the user counts of `middle`.
+    """
+
+    middle: Leaderboard
+    inner: Leaderboard
+    other: Leaderboard
+    few: Leaderboard
+    many: Leaderboard
+    overload: Leaderboard
+    step: Leaderboard
+    entry: str
+    middle_counts: Sequence[float]
+
+
+def render_targets(boards: Boards) -> Iterator[str]:
+    """A row for each aim: the question, what was aimed at, what was measured for each target."""
+    yield "## Aimed at, and measured\n"
+    yield f"All figures are those of the {OURS}. **Bold** falls short of the aim.\n"
+    yield f"| question | aimed at | {' | '.join(SHORT.values())} |\n|---|---|---:|---:|---:|"
+    for name, board in (("in the middle", boards.middle), ("drawn five times", boards.inner)):
+        question = f"five inner user counts held out, {name}"
+        yield _row(question, "MAPE within 10 % of the noise floor", _above_floor(board))
+        yield _row(question, "not behind the best other model", _behind_rivals(board))
+    question = "another campaign: other loads, replicas and day"
+    aims = {RESPONSE_TIME: np.inf, THROUGHPUT: 4, CPU_USAGE: 25}
+    yield _row(question, "MAPE: throughput under 4 %, CPU under 25 %", _errors(boards.other, aims))
+    yield _row(question, "90 % interval holds 80 %", _coverages(boards.other, 80))
+    yield _row(
+        "five user counts learned instead of nearly all",
+        "MAPE at most 10 % worse",
+        {target: _cell(_ratio(boards.few, boards.many, target), 10, "{:+.1f} %") for target in TARGETS},
+    )
+    yield from _overload(boards.overload, boards.entry)
+    others = {RESPONSE_TIME: _cell(100 * _others(boards.step, boards.entry), 20)}
+    yield _row("the same, one overloaded step learned", "other services' response time within 20 %", others)
+    yield ""
+
+
+def _overload(board: Leaderboard, entry: str) -> Iterator[str]:
+    question = "a simulated overload, asked from normal load"
+    aims = {THROUGHPUT: 5, CPU_USAGE: 8}
+    yield _row(question, "MAPE: throughput within 5 %, CPU within 8 %", _errors(board, aims))
+    mine = board.models[OURS].services[entry][RESPONSE_TIME].mape
+    own = {RESPONSE_TIME: _cell(100 * (np.nan if mine is None else mine), 15)}
+    yield _row(question, "entry service's response time within 15 %", own)
+    yield _row(
+        question,
+        "other services' response time within 30 %",
+        {RESPONSE_TIME: _cell(100 * _others(board, entry), 30)},
+    )
+    yield _row(question, "90 % interval holds 85 %", _coverages(board, 85))
+
+
+def _above_floor(board: Leaderboard) -> Mapping[str, str]:
+    floors = {target: board.floor.mean[target].mape or np.nan for target in TARGETS}
+    above = {target: 100 * (_mape(board, target) / floors[target] - 1) for target in TARGETS}
+    return {target: _cell(value, 10, "{:+.1f} %") for target, value in above.items()}
+
+
+def _behind_rivals(board: Leaderboard) -> Mapping[str, str]:
+    cells = {}
+    for target in TARGETS:
+        rivals = {name: _mape(board, target, name) for name in board.models if name != OURS}
+        best = min(rivals, key=lambda name: rivals[name])
+        behind = 100 * (_mape(board, target) / rivals[best] - 1)
+        cells[target] = f"{_cell(behind, 100 * (EQUAL - 1), '{:+.1f} %')} ({best})"
+    return cells
+
+
+def _errors(board: Leaderboard, aims: Mapping[str, float]) -> Mapping[str, str]:
+    return {target: _cell(100 * _mape(board, target), most) for target, most in aims.items()}
+
+
+def _coverages(board: Leaderboard, least: float) -> Mapping[str, str]:
+    found = {target: board.models[OURS].mean[target].coverage for target in TARGETS}
+    held = {target: np.nan if value is None else 100 * value for target, value in found.items()}
+    return {
+        target: f"{value:.0f} %" if value >= least else f"**{value:.0f} %**" for target, value in held.items()
+    }
+
+
+def _row(question: str, aimed: str, cells: Mapping[str, str]) -> str:
+    return f"| {question} | {aimed} | {' | '.join(cells.get(target, '') for target in TARGETS)} |"
+
+
+def _cell(value: float, most: float, form: str = "{:.1f} %") -> str:
+    text = form.format(value)
+    return text if value <= most else f"**{text}**"
+
+
+def _ratio(board: Leaderboard, other: Leaderboard, target: str) -> float:
+    """How much worse the first is, in %."""
+    return 100 * (_mape(board, target) / _mape(other, target) - 1)
+
+
+def _mape(board: Leaderboard, target: str, name: str = OURS) -> float:
+    found = board.models[name].mean[target].mape
+    return np.nan if found is None else found
+
+
+def _others(board: Leaderboard, entry: str) -> float:
+    """The mean MAPE of response time over all services but the entry."""
+    services = board.models[OURS].services
+    found = [scores[RESPONSE_TIME].mape for name, scores in services.items() if name != entry]
+    return float(np.mean([value for value in found if value is not None]))
+
+
+def step_of_overload(normal: Campaign, overload: Campaign, entry: str) -> float:
+    """The first load at which the entry responds `OVERLOADED` times as slowly as ever under normal load."""
+
+    def slowness(campaign: Campaign) -> dict[float, float]:
+        rows = campaign.measurements
+        medians = rows[rows[SERVICE] == entry].groupby(USER_COUNT)[RESPONSE_TIME].median()
+        return {float(users): float(value) for users, value in zip(medians.index, medians, strict=True)}
+
+    usual = max(slowness(normal).values())
+    return next(users for users, value in slowness(overload).items() if value > OVERLOADED * usual)
