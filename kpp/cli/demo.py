@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from kpp.cli.campaign_files import read_campaign
+from kpp.cli.fit import fit_after_training
 from kpp.cli.train import as_data
 from kpp.cli.training_progress import TrainingProgress
 
@@ -53,9 +55,10 @@ def demo(
     campaign = _collect(application, settings, seed, console)
     models, plots = output / "models", output / "plots"
     result = _train(campaign.measurements, models, plots, seed, console)
+    what_if = fit_after_training(read_campaign([campaign.measurements], None, None)[0], models, seed)
     if as_json:
         files = {"measurements": str(campaign.measurements), "calls": str(campaign.calls)}
-        typer.echo(json.dumps({**files, **as_data(result, models, plots)}, indent=2))
+        typer.echo(json.dumps({**files, **as_data(result, models, plots), "what_if": what_if}, indent=2))
         return
     typer.echo(render_table(result.trained))
     typer.echo(

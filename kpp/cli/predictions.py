@@ -18,6 +18,8 @@ from kpp.whatif.model import EXTRAPOLATING, IN_RANGE, REASON, SITUATION, THINK_T
 from kpp.whatif.scenario import complete
 
 MOST_ROWS = 300  # on screen; more are for files
+LEAST_WIDTH = 80  # columns for a table, so that no number is cut, however narrow the terminal is
+LEAST_NAME = 20  # columns for a service, however narrow the terminal is
 NEXT_TO_NOTHING = 1e-9  # seconds, cores or whatever a part is in
 SIGNS = {IN_RANGE: " ", EXTRAPOLATING: "~", UNSUPPORTED: "?"}
 STYLES = {IN_RANGE: "green", EXTRAPOLATING: "yellow", UNSUPPORTED: "red"}
@@ -26,6 +28,7 @@ STYLES = {IN_RANGE: "green", EXTRAPOLATING: "yellow", UNSUPPORTED: "red"}
 def show_predictions(model: str, predictions: pd.DataFrame, coverage: float) -> None:
     """Print the predictions, with their intervals, verdicts and reasons; within 80 columns."""
     console = Console(highlight=False)
+    whole = Console(highlight=False, width=max(console.width, LEAST_WIDTH))
     console.print(
         f"Predicted by {model}; in brackets what {100 * coverage:g} % of the minutes are to lie in."
     )
@@ -34,7 +37,7 @@ def show_predictions(model: str, predictions: pd.DataFrame, coverage: float) -> 
     for _, rows in shown.groupby(situations, sort=False):
         console.print()
         console.print(_title(rows), style="bold")
-        console.print(_table(rows))
+        whole.print(_table(rows, console.width))
         for line in _reasons(rows, console.width):
             console.print(line)
     left = len(predictions) - len(shown)
@@ -80,17 +83,38 @@ def _title(rows: pd.DataFrame) -> str:
     return f"{first[USER_COUNT]:g} users" + (f", pausing {pause:g} s per request" if has_pause else "")
 
 
-def _table(rows: pd.DataFrame) -> Table:
+def _table(rows: pd.DataFrame, width: int) -> Table:
+    """Numbers are never cut; names are, in the middle, where the terminal is too narrow."""
+    columns = [
+        [_value(row, target, unit.per_own_unit) for _, row in rows.iterrows()]
+        for target, unit in UNITS.items()
+    ]
+    heads = [f"{unit.title.replace(' usage', '')}, {unit.name}" for unit in UNITS.values()]
+    sizes = [
+        max(len(head), *(len(cell) for cell in cells)) for head, cells in zip(heads, columns, strict=True)
+    ]
+    left = max(width - 2 - sum(size + 1 for size in sizes), LEAST_NAME)
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("", no_wrap=True)
+    table.add_column("", no_wrap=True, min_width=1)
     table.add_column("service", no_wrap=True)
-    for unit in UNITS.values():
-        heading = f"{unit.title.replace(' usage', '')}, {unit.name}"
-        table.add_column(heading, justify="right", no_wrap=True)
-    for _, row in rows.iterrows():
-        cells = [_value(row, target, unit.per_own_unit) for target, unit in UNITS.items()]
-        table.add_row(Text(SIGNS[row[VERDICT]], style=STYLES[row[VERDICT]]), _name(row), *cells)
+    for head, size in zip(heads, sizes, strict=True):
+        table.add_column(head, justify="right", no_wrap=True, min_width=size)
+    for (_, row), *cells in zip(rows.iterrows(), *columns, strict=True):
+        sign = Text(SIGNS[row[VERDICT]], style=STYLES[row[VERDICT]])
+        table.add_row(sign, cut_middle(_name(row), left - 1), *cells)
     return table
+
+
+def cut_middle(name: str, length: int) -> str:
+    """The name, or its ends, which tell more than its middle.
+
+    >>> cut_middle("frontend", 20), cut_middle("a-service-with-a-long-name-0001 x2", 20)
+    ('frontend', 'a-service-…e-0001 x2')
+    """
+    if len(name) <= length:
+        return name
+    end = (length - 1) // 2
+    return f"{name[: length - 1 - end]}…{name[-end:]}"
 
 
 def _name(row: "pd.Series[Any]") -> str:

@@ -134,6 +134,17 @@ def test_a_model_that_cannot_be_fitted_is_told(tmp_path: Path, capsys: pytest.Ca
     assert "no model could be fitted: queueing: " in capsys.readouterr().err.splitlines()[-1]
 
 
+def test_what_a_model_cannot_predict_is_counted(shop: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A third of the rows that are asked for are of a service that was not there before."""
+    lines = Path(shop).read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if ",cart," not in line or ",cart,100.0," in line]
+    Path(shop).write_text("".join(kept), encoding="utf-8")
+
+    main_ok(["evaluate", "--train", shop, "--models", "nearest", "--split", "extrapolation"])
+
+    assert "nearest         predicts 67% of what was measured" in capsys.readouterr().out
+
+
 def test_ctrl_c_leaves_nothing_half_written(shop: str, tmp_path: Path) -> None:
     file, plots = tmp_path / "scores.json", tmp_path / "plots"
     options = ["--split", "leave-one-load-out", "--seeds", "99", "--json", str(file), "--plots", str(plots)]

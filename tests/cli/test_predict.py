@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from kpp.cli.main import main
-from kpp.cli.predictions import as_records
-from kpp.schema import SERVICE, TARGETS, USER_COUNT
+from kpp.cli.predictions import as_records, show_predictions
+from kpp.schema import REPLICAS, SERVICE, TARGETS, USER_COUNT
 from kpp.whatif.calibrated import lower_of, upper_of
-from kpp.whatif.model import REASON, VERDICT, VERDICTS
+from kpp.whatif.model import EXTRAPOLATING, REASON, VERDICT, VERDICTS
 from tests.cli.test_fit import main_ok
 from tests.cli.whatif_files import SERVICES, write_shop
 
@@ -45,6 +45,30 @@ def test_a_scenario_is_shown_by_situation_within_80_columns(
     assert any(line.startswith("~ frontend x4") for line in lines)
     assert any(line.startswith("~ extrapolating, frontend: 160 users, measured 20 to 80") for line in lines)
     assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_long_names_are_cut_and_numbers_never(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    names = ["frontend", "a-service-with-a-name-that-takes-half-of-the-line-0001"]
+    rows = pd.DataFrame({SERVICE: names, USER_COUNT: 400.0, REPLICAS: [math.nan, 12.0]})
+    for target in TARGETS:
+        for column, value in ((target, 123.4), (lower_of(target), 111.1), (upper_of(target), 135.7)):
+            rows[column] = value
+    predictions = rows.assign(**{VERDICT: EXTRAPOLATING, REASON: "400 users, measured 20 to 80"})
+
+    show_predictions("hybrid", predictions, 0.9)
+
+    lines = capsys.readouterr().out.splitlines()
+    shown = [line for line in lines if line.startswith("~ ") and "(" in line]
+    assert len(shown) == 2
+    for line in shown:
+        assert line.count("123 (111-136)") == 1  # throughput, in its own unit
+        assert line.count("123k (111k-136k)") == 2  # milliseconds and millicores
+    assert shown[1].split()[1].startswith("a-servi")
+    assert max(map(len, shown)) <= max(columns, 80)
 
 
 def test_user_counts_and_replicas_ask_for_all_services(

@@ -2,13 +2,14 @@ import json
 from dataclasses import asdict
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from kpp.errors import InputError
 from kpp.evaluation.leaderboard import Leaderboard, score_trials
 from kpp.evaluation.request import Request
 from kpp.evaluation.splits import split
-from kpp.evaluation.trial import Trial, try_models
+from kpp.evaluation.trial import Trial, try_models, try_seeds
 from kpp.schema import RESPONSE_TIME, TARGETS, THROUGHPUT
 from kpp.whatif.model import Campaign
 from tests.whatif.systems import SHOP, make_system
@@ -66,6 +67,34 @@ def test_seeds_give_a_mean_and_a_spread() -> None:
         np.std([each for each in apart if each is not None])
     )
     assert score_trials(trials[:1]).models["linear"].spread is None
+
+
+def test_what_does_not_depend_on_the_seed_is_fitted_once() -> None:
+    told: list[tuple[float, str]] = []
+    request = Request(make_system((10, 20, 30, 40, 50), minutes=3))
+
+    trials = try_seeds(
+        "extrapolation", request, ["linear", "boosting"], 3, 0.9, lambda *each: told.append(each)
+    )
+
+    assert [name for _, name in told] == ["linear", "boosting", "boosting", "boosting"]
+    assert [share for share, _ in told] == [0.0, 0.25, 0.5, 0.75]
+    assert [trial.seed for trial in trials] == [0, 1, 2]
+    for trial in trials:
+        pd.testing.assert_frame_equal(trial.predicted["linear"], trials[0].predicted["linear"])
+    spread = score_trials(trials).models["linear"].spread
+    assert spread is not None
+    assert spread[THROUGHPUT].mape == 0.0
+
+
+def test_a_split_that_draws_lots_is_fitted_with_every_seed() -> None:
+    told: list[str] = []
+    request = Request(make_system((10, 20, 30, 40, 50, 60), minutes=3))
+
+    trials = try_seeds("interpolation", request, ["nearest"], 3, 0.9, lambda _, name: told.append(name))
+
+    assert len(told) == 3
+    assert len({trial.folds[0].label for trial in trials}) > 1
 
 
 def test_all_folds_are_scored_together() -> None:

@@ -54,7 +54,8 @@ TABLES = {
     "no pod at times": _of_database(REPLICAS, 0.0),
     "a service that comes late": _without_early_database(),
 }
-FULL, LITTLE = [], [REPLICAS, CPU_LIMIT, SIDECAR_CPU_USAGE]
+FULL: list[str] = []
+LITTLE = [REPLICAS, CPU_LIMIT, SIDECAR_CPU_USAGE]
 
 
 @pytest.mark.parametrize("lacking", [FULL, LITTLE], ids=["all recorded", "little recorded"])
