@@ -5,11 +5,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 MEGABYTE = 1e6
 MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # getrusage(2): bytes on macOS, KiB on Linux
+LONG_SECONDS = 3600.0  # nothing here takes so long
 SAMPLE_SECONDS = 0.1  # between two looks at the memory of all processes
 
 
@@ -22,19 +24,46 @@ class Cost(NamedTuple):
     output: str
 
 
-def measure(command: list[str], cwd: Path | None = None) -> Cost:
-    """Run a command to its end; its messages are shown only if it fails."""
+def measure(
+    command: list[str], environment: Mapping[str, str] | None = None, limit_seconds: float | None = None
+) -> Cost:
+    """Run a command to its end, or to its limit; its messages are shown only if it fails.
+
+    Args:
+        command: the program and its arguments.
+        environment: what is added to this process's.
+        limit_seconds: after so long it is killed.
+
+    Returns:
+        What it cost; without output where it ran into the limit.
+    """
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(environment or {})},
+    )
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        process.kill()
+
+    timer = threading.Timer(limit_seconds or LONG_SECONDS, end)
+    timer.daemon = True
+    timer.start()
     together = PeakMemory(process.pid)
     output, messages = _read_both(process)
     _, status, usage = os.wait4(process.pid, 0)
+    timer.cancel()
     wall_seconds = time.perf_counter() - began
     peak = max(together.stop(), usage.ru_maxrss * MAXRSS_BYTES) / MEGABYTE
     process.returncode = os.waitstatus_to_exitcode(status)  # it is waited for: Popen need not
-    if process.returncode:
+    if process.returncode and not late.is_set():
         sys.exit(f"{' '.join(command)} failed:\n{messages}")
-    return Cost(wall_seconds, usage.ru_utime + usage.ru_stime, peak, output)
+    return Cost(wall_seconds, usage.ru_utime + usage.ru_stime, peak, "" if late.is_set() else output)
 
 
 def _read_both(process: "subprocess.Popen[str]") -> tuple[str, str]:

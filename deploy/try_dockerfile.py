@@ -1,6 +1,10 @@
 """Run the instructions of the Dockerfile without a container engine, and try what they make.
 
     sudo python3.11 deploy/try_dockerfile.py
+    sudo --preserve-env python3.11 deploy/try_dockerfile.py collect --user-counts 20,40
+
+The second line also runs kpp in what was made, with these arguments, against the cluster that KUBECONFIG and
+PROMETHEUS_URL name: `kpp simulate --virtual`, say.
 
 Each stage gets a root of its own: the machine's file system under an overlay in memory, so that every path is
 that of the image and nothing of it stays. So it shows that the instructions work, for the user and in the
@@ -21,14 +25,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 CONTEXT = Path(__file__).resolve().parents[1]
-INSIDE = "KPP_TRY_DOCKERFILE_INSIDE"  # set in the namespace of mounts that is made for the run
-PASSED_ON = (
-    "PIP_",
-    "SSL_CERT_",
-    "REQUESTS_CA_BUNDLE",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-)  # how pip gets out of here
+INSIDE = "TRY_DOCKERFILE_INSIDE"  # set in the namespace of mounts that is made for the run
+PASSED_ON = ("PIP_", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY")  # pip's way out of here
+CLUSTER = ("PROMETHEUS_URL", "CLUSTER_CLOCK_URL", "KPP_")  # and, as a copy, KUBECONFIG
 TRIED = (  # arguments of the entry point, and the exit code that is right where there is no cluster
     (("--version",), 0),
     (("collect", "--help"), 0),
@@ -176,6 +175,21 @@ def try_out(stage: Stage) -> None:
         if (code_found := stage.run(command)) != wanted:
             sys.exit(f"exit code {code_found} instead of {wanted}")
     subprocess.run(["du", "-sh", str(python.parents[1])], check=True)
+    if len(sys.argv) > 1:
+        run_against_cluster(stage, sys.argv[1:])
+
+
+def run_against_cluster(stage: Stage, arguments: list[str]) -> None:
+    """Run kpp as the image would, with the cluster that the environment names."""
+    given = {name: value for name, value in os.environ.items() if name.startswith(CLUSTER)}
+    stage.environment |= given | {"KUBECONFIG": "/tmp/kubeconfig"}
+    copied = inside(stage, "/tmp/kubeconfig")
+    shutil.copy(os.environ["KUBECONFIG"], copied)
+    copied.chmod(0o444)
+    command = [*stage.command["ENTRYPOINT"], *arguments]
+    print(f"--- run {shlex.join(command)}", flush=True)
+    if code := stage.run(command):
+        sys.exit(f"exit code {code} instead of 0")
 
 
 def mount(*arguments: str) -> None:

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from kpp.collector.quality.experiment import ExperimentQuality, find_remarks
+from kpp.collector.quality.experiment import ExperimentQuality
 from kpp.collector.quality.load import AchievedLoad
 from kpp.collector.quality.quality_file import find_achieved_loads
+from kpp.collector.quality.remarks import find_remarks
 from kpp.collector.quality.trend import TEST_NAME
 
 _COLUMNS: tuple[tuple[str, Callable[[ExperimentQuality], object]], ...] = (
@@ -31,7 +32,7 @@ def print_quality(experiments: Sequence[ExperimentQuality], console: Console) ->
     """Print the table, at most 80 columns wide, and what to know about single experiments."""
     if not experiments:
         return
-    title = f"Quality of the experiments, at the entry service; state by the {TEST_NAME} test"
+    title = f"Quality at the entry service (state: {TEST_NAME} test)"
     table = Table(title=title, title_justify="left", title_style="", box=None, pad_edge=False)
     for name, _ in (*_COLUMNS, ("load", None)):
         table.add_column(name, justify="right", no_wrap=True)

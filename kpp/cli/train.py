@@ -39,7 +39,7 @@ def train(  # noqa: PLR0913 - each parameter is an option
         list[Path] | None,
         typer.Argument(
             metavar="CSV",
-            help="Tables of measurements; if none is named, those in dataset/.",
+            help="Tables of measurements, or folders of them; if none is named, those in dataset/.",
             show_default=False,
         ),
     ] = None,

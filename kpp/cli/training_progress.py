@@ -36,7 +36,7 @@ class TrainingProgress:
         self, services: Sequence[str], kept: Sequence[str], skipped: Mapping[str, str], notes: Sequence[str]
     ) -> None:
         """Tell what was done to the data, what is kept and what is left out; show the bars."""
-        self.total = len(services)
+        self.total += len(services)  # a table that does not fit in memory comes in groups of services
         for note in notes:
             self._say(note)
         for service, reason in skipped.items():

@@ -1,7 +1,9 @@
 """The phases of an experiment: start the load, warm up, measure, cool down."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from kpp.clock import Clock
 from kpp.collector.config import Config
@@ -17,9 +19,11 @@ from kpp.collector.quality.errors import keep_to_budget
 from kpp.collector.quality.experiment import ExperimentRecord, judge_experiment
 from kpp.collector.quality.trend import FEWEST_VALUES, Steadiness
 from kpp.collector.survey import Survey
-from kpp.errors import ClusterError, ShortfallError
+from kpp.errors import ClusterError, LeaseLostError, ShortfallError
 
 logger = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 WAIT_SLICE_SECONDS = 1.0  # how often a wait tells the observer that time has passed
 
@@ -67,7 +71,6 @@ class Phases:
             self._wait_until(evaluated_at + self.config.evaluation_lag_seconds)
             try:
                 rows = self._sample(experiment, evaluated_at)
-                readiness = self.cluster.read_load_readiness()
             except ClusterError as error:
                 lost = error
                 record.lost_tick_count += 1
@@ -75,7 +78,7 @@ class Phases:
                 continue
             self.files.write_batch(rows)
             self.observer.sampled(rows)
-            record.add(rows, readiness)
+            record.add(rows, self._try(self.cluster.read_load_readiness, "load generator's replicas"))
             self._keep_to_budget(record)
         if lost is not None and not record.ticks:
             raise lost
@@ -107,7 +110,7 @@ class Phases:
             service_count=len(self.found.services),
             interval_seconds=self.config.sampling_interval_seconds,
             started_at=self.clock.now(),
-            pods_before=self._read_restarts(),
+            pods_before=self._try(self.cluster.read_restarts, "pods' restarts"),
         )
 
     def _goes_on(self, record: ExperimentRecord, tick_count: int) -> bool:
@@ -139,14 +142,17 @@ class Phases:
     def _judge(self, record: ExperimentRecord) -> None:
         extra = len(record.ticks) + record.lost_tick_count - self.config.samples_per_experiment
         record.extended_seconds = max(extra, 0) * self.config.sampling_interval_seconds
-        record.pods_after = self._read_restarts()
+        record.pods_after = self._try(self.cluster.read_restarts, "pods' restarts")
         self.journal.judged(record.number, self.book.add(judge_experiment(record, self._steady_over)))
 
-    def _read_restarts(self) -> dict[str, int] | None:
+    def _try(self, read: Callable[[], Answer], what: str) -> Answer | None:
+        """What is good to know and no reason to lose a sample, or a campaign."""
         try:
-            return self.cluster.read_restarts()
+            return read()
+        except LeaseLostError:
+            raise
         except ClusterError as error:
-            logger.warning("Restarts of pods are not known: %s", error)
+            logger.warning("The %s are not known: %s", what, error)
             return None
 
     def _measure_calls(self, experiment: Experiment, started_at: float, ended_at: float) -> None:

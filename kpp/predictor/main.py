@@ -12,14 +12,14 @@ from kpp.predictor.checkpoints import read_model, write_model
 from kpp.predictor.finishing import Finished, finish
 from kpp.predictor.group import OnEpoch
 from kpp.predictor.model_config import ModelConfig, config_path
-from kpp.predictor.pipeline import PerformancesDataPipeline, PipelineResult
+from kpp.predictor.pipeline import PerformancesDataPipeline
 from kpp.predictor.plotting import Plotter
 from kpp.predictor.resume import find_kept
 from kpp.predictor.settings import TrainingSettings, select_device
 from kpp.predictor.training import fit_services
 from kpp.predictor.visualizer import PlotData, plot_path
 from kpp.predictor.windows import ServiceDataset
-from kpp.schema import Table, read_measurements
+from kpp.schema import Table, read_measurement_groups
 
 STAYS = "its model of an earlier training stays as it is"
 
@@ -30,7 +30,7 @@ class TrainingObserver(Protocol):
     def started(
         self, services: Sequence[str], kept: Sequence[str], skipped: Mapping[str, str], notes: Sequence[str]
     ) -> None:
-        """What will be trained, what is kept, what cannot be trained and why; what was done to the rows."""
+        """What will be trained, is kept, or cannot be trained and why; again for each group of services."""
 
     def epoch_done(self, service: str, epoch: int) -> None:
         """One more epoch of a service, counted from 1."""
@@ -60,6 +60,16 @@ class TrainingResult:
     skipped: Mapping[str, str]  # service -> why it cannot be trained
     notes: tuple[str, ...]  # what reading and cleaning the data did
 
+    def joined(self, other: "TrainingResult") -> "TrainingResult":
+        """This and the result of other services."""
+        trained = sorted((*self.trained, *other.trained), key=lambda config: config.service)
+        return TrainingResult(
+            tuple(trained),
+            (*self.kept, *other.kept),
+            {**self.skipped, **other.skipped},
+            (*self.notes, *other.notes),
+        )
+
 
 def train_here(
     datasets: Sequence[ServiceDataset], settings: TrainingSettings, on_epoch: OnEpoch
@@ -86,7 +96,7 @@ def train_all(
     earlier training left with the same data, settings and seed is kept.
 
     Args:
-        files: tables of measurements.
+        files: tables of measurements, or folders of them.
         models: folder for weights and configs; made where it is missing.
         plots: folder for plots; made where it is missing.
         settings: of the training.
@@ -100,17 +110,41 @@ def train_all(
     """
     if executor is train_here:
         select_device(settings.device)  # before anything that takes long
-    table = read_measurements(files)
+    result = TrainingResult((), (), {}, ())
+    for table in read_measurement_groups(files):  # what does not fit in memory comes in parts
+        result = result.joined(_train_group(table, models, plots, settings, observer, fresh, executor))
+    if not result.trained:
+        reasons = "; ".join(f"{service}: {reason}" for service, reason in result.skipped.items())
+        where = ", ".join(map(str, files))
+        mend = "collect more, or name other files"
+        raise InputError(f"no service can be trained: {reasons}", where=where, mend=mend)
+    return result
+
+
+def _train_group(
+    table: Table,
+    models: Path,
+    plots: Path,
+    settings: TrainingSettings,
+    observer: TrainingObserver,
+    fresh: bool,
+    executor: Executor,
+) -> TrainingResult:
+    """Train the services of one table."""
     prepared = PerformancesDataPipeline().run(table)
-    skipped = _tell_skipped(prepared, models)
-    _refuse_nothing(prepared, skipped, files)
+    skipped = {
+        service: f"{reason}; {STAYS}" if config_path(models, service).exists() else reason
+        for service, reason in prepared.verdicts.items()
+    }
+    notes = (*table.notes, *map(str, prepared.reports.values()))
+    if not prepared.datasets:
+        return TrainingResult((), (), skipped, notes)
     make_directory(models)
     make_directory(plots)
 
     kept = {} if fresh else find_kept(prepared.datasets, models, settings)
     missing = [dataset for service, dataset in prepared.datasets.items() if service not in kept]
     without_plot = [service for service in kept if not plot_path(plots, service).exists()]
-    notes = _tell_notes(table, prepared)
     observer.started([dataset.service for dataset in missing], list(kept), skipped, notes)
     configs = dict(kept)
     with Plotter(plots, len(missing) + len(without_plot), observer.plot_done) as plotter:
@@ -123,29 +157,7 @@ def train_all(
             observer.service_done(config)
             plotter.draw(finished.plot)
         plotter.finish()
-    trained = tuple(configs[service] for service in sorted(configs))
-    return TrainingResult(trained, tuple(kept), skipped, notes)
-
-
-def _tell_skipped(prepared: PipelineResult, models: Path) -> dict[str, str]:
-    return {
-        service: f"{reason}; {STAYS}" if config_path(models, service).exists() else reason
-        for service, reason in prepared.verdicts.items()
-    }
-
-
-def _tell_notes(table: Table, prepared: PipelineResult) -> tuple[str, ...]:
-    return (*table.notes, *map(str, prepared.reports.values()))
-
-
-def _refuse_nothing(prepared: PipelineResult, skipped: Mapping[str, str], files: Sequence[Path]) -> None:
-    """Refuse tables of which no service can be trained."""
-    if prepared.datasets:
-        return
-    reasons = "; ".join(f"{service}: {reason}" for service, reason in skipped.items())
-    where = ", ".join(map(str, files))
-    mend = "collect more, or name other files"
-    raise InputError(f"no service can be trained: {reasons}", where=where, mend=mend)
+    return TrainingResult(tuple(configs.values()), tuple(kept), skipped, notes)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,9 @@ from kpp.schema import (
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+LEAST_APPLICATION = 0.4  # of a pod's CPU
+ABOVE = 1.1  # x the limit: so much more CPU may seem to be used, by rounding and the edges of a minute
+
 MINUTES = "minutes"
 LEVEL = "level"
 TYPICAL_CPU, TYPICAL_TIME = "typical CPU", "typical response time"
@@ -50,7 +53,7 @@ class Levels:
         cpu: (levels, services) cores of all replicas, mean of the minutes.
         typical_cpu: (levels, services) the same, median of the minutes.
         sidecar_cpu: (levels, services) the same of the sidecars, where recorded apart.
-        replicas: (levels, services) 1 where not recorded.
+        replicas: (levels, services) where not recorded, as many as it takes to use the CPU within the limit.
         cpu_request: (levels, services) cores of one replica.
         cpu_limit: (levels, services) cores of one replica, recorded or given by hand.
         replicas_recorded: (services,) whether any row tells.
@@ -109,6 +112,8 @@ def arrange_levels(measurements: pd.DataFrame, cpu_limits: Mapping[str, float] |
     measured = _summarize(rows.assign(**{LEVEL: level}), services)
     firsts = np.unique(level_of_minute.to_numpy(), return_index=True)[1]
     by_level = {column: layout.to_numpy(dtype=np.float64)[firsts] for column, layout in layouts.items()}
+    least = _least_replicas(measured, by_level[CPU_LIMIT])
+    by_level[REPLICAS] = np.where(recorded[REPLICAS], by_level[REPLICAS], least)
     return Levels(
         services=services,
         sources=tuple(str(source) for source in minutes.get_level_values(SOURCE)[firsts]),
@@ -126,6 +131,17 @@ def arrange_levels(measurements: pd.DataFrame, cpu_limits: Mapping[str, float] |
         replicas_recorded=recorded[REPLICAS],
         limit_recorded=~np.isnan(by_level[CPU_LIMIT]).all(axis=0),
     )
+
+
+def _least_replicas(measured: Mapping[Hashable, Floats], limit: Floats) -> Floats:
+    """(services,) replicas without which the measured CPU would break the limit; 1 where that tells nothing.
+
+    Of a pod that was measured as a whole, at least `LEAST_APPLICATION` is taken to be under the limit.
+    """
+    apart = np.isfinite(measured[SIDECAR_CPU_USAGE]).any(axis=0)
+    application = measured[CPU_USAGE] * np.where(apart, 1.0, LEAST_APPLICATION)
+    used = np.nan_to_num(application / limit).max(axis=0)
+    return np.asarray(np.maximum(np.ceil(used / ABOVE), 1.0), dtype=np.float64)
 
 
 def _fill(rows: pd.DataFrame, column: str, services: tuple[str, ...]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from kpp.errors import InputError
-from kpp.table.columns import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
+from kpp.table.columns import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, SERVICE
 from kpp.table.faults import PARQUET_SUFFIXES, also, check_header, place, shorten
 
 KNOWN_COLUMNS = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
@@ -38,8 +38,12 @@ class FaultyRow(NamedTuple):
     text: str
 
 
-def read_file(path: Path) -> RawFile:
+def read_file(path: Path, service: str | None = None) -> RawFile:
     """Read a table of measurements, Parquet by its suffix, else CSV.
+
+    Args:
+        path: of the file.
+        service: whose rows they are, where the file does not say.
 
     Raises:
         InputError: it cannot be opened, is empty, is no such file, or has no valid header.
@@ -47,7 +51,8 @@ def read_file(path: Path) -> RawFile:
     data = _read_bytes(path)
     if not data.strip():
         raise InputError("the file is empty", where=str(path), mend="collect again, or name another file")
-    return _parse_parquet(path, data) if path.suffix.lower() in PARQUET_SUFFIXES else _parse_csv(path, data)
+    parse = _parse_parquet if path.suffix.lower() in PARQUET_SUFFIXES else _parse_csv
+    return parse(path, data, service)
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -56,32 +61,38 @@ def _read_bytes(path: Path) -> bytes:
     except FileNotFoundError:
         mend = "check the path, or collect first with `kpp collect`"
         raise InputError("no such file", where=str(path), mend=mend) from None
-    except IsADirectoryError:
-        raise InputError("a directory", where=str(path), mend=f"name the files in it: {path}/*.csv") from None
     except OSError as error:
         raise InputError(
             f"cannot be read: {error.strerror}", where=str(path), mend="check the file"
         ) from error
 
 
-def _parse_parquet(path: Path, data: bytes) -> RawFile:
+def _with_service(columns: Any, service: str | None) -> Any:
+    """The columns with that of the services, where only the folder's name says it."""
+    if service is None or SERVICE in columns.column_names:
+        return columns
+    return columns.append_column(SERVICE, pa.repeat(service, len(columns)))
+
+
+def _parse_parquet(path: Path, data: bytes, service: str | None) -> RawFile:
     try:
         file = pyarrow.parquet.ParquetFile(io.BytesIO(data))
         names = list(file.schema_arrow.names)
-        check_header(path, names)
+        check_header(path, names if service is None or SERVICE in names else [*names, SERVICE])
         columns = file.read(columns=[name for name in KNOWN_COLUMNS if name in names])
     except (pa.ArrowException, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"no Parquet file: {reason}", where=str(path), mend="write it again") from error
-    return RawFile(path, columns, np.arange(1, len(columns) + 1), _ignored(path, names))
+    lines = np.arange(1, len(columns) + 1)
+    return RawFile(path, _with_service(columns, service), lines, _ignored(path, names))
 
 
-def _parse_csv(path: Path, data: bytes) -> RawFile:
+def _parse_csv(path: Path, data: bytes, service: str | None) -> RawFile:
     text = _as_utf8_lines(path, data)
     stripped = text.lstrip(b"\n")
     header, _, body = stripped.partition(b"\n")
     body_starts_at_line = len(text) - len(stripped) + 2  # each byte before the header was an empty line
-    names = _parse_header(path, header.decode())
+    names = _parse_header(path, header.decode(), service)
 
     numbered = enumerate(io.BytesIO(body), start=body_starts_at_line)
     lines = np.array([number for number, line in numbered if line != b"\n"], dtype=np.int64)
@@ -95,16 +106,16 @@ def _parse_csv(path: Path, data: bytes) -> RawFile:
         notes.append(f"{path}, {place(path, lines[-1:])}: kept, though without a line break: {fear}")
     left_out = {row.ordinal for row in faulty_rows} | ({len(lines) - 1} if torn else set())
     kept = np.delete(lines, sorted(left_out))
-    return RawFile(path, columns, kept, (*_ignored(path, names), *notes))
+    return RawFile(path, _with_service(columns, service), kept, (*_ignored(path, names), *notes))
 
 
-def _parse_header(path: Path, line: str) -> list[str]:
+def _parse_header(path: Path, line: str, service: str | None) -> list[str]:
     try:
         names = [name.strip() for name in next(csv.reader([line]))]
     except csv.Error as error:
         what = f"no CSV table: {error}"
         raise InputError(what, where=f"{path}, line 1", mend="name a table of measurements") from error
-    check_header(path, names)
+    check_header(path, names if service is None or SERVICE in names else [*names, SERVICE])
     return names
 
 

@@ -1,6 +1,6 @@
 """From files to one valid table: what cannot be used, or was read before, is left out and told."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from kpp.table.columns import (
 )
 from kpp.table.faults import place
 from kpp.table.files import read_file
+from kpp.table.folders import TableFile, is_folder, list_files, split_by_service
 from kpp.table.values import type_columns
 
 MINUTE = "minute"
@@ -29,15 +30,29 @@ def read_table(paths: Sequence[Path]) -> Table:
     """Read files as one table; see `kpp.schema.read_measurements`."""
     if not paths:
         raise InputError("no table of measurements was named", mend="name at least one CSV file")
-    once = list({path.resolve(): path for path in reversed(paths)}.values())[::-1]
-    notes = ["a file was named twice and read once"] if len(once) < len(paths) else []
+    files = list_files(paths)
+    notes = ["a file was named twice and read once"] if len(files) < len(paths) else []
+    return _read_files(files, notes)
+
+
+def read_table_groups(paths: Sequence[Path]) -> Iterator[Table]:
+    """Read files group by group of services; see `kpp.schema.read_measurement_groups`."""
+    if not any(is_folder(path) for path in paths):
+        yield read_table(paths)
+        return
+    for files in split_by_service(list_files(paths)):
+        yield _read_files(files, [])
+
+
+def _read_files(files: Sequence[TableFile], notes: list[str]) -> Table:
     frames = []
-    for path in once:
-        file = read_file(path)
+    for each in files:
+        file = read_file(each.path, each.service)
         frame, converted = type_columns(file)
         frames.append(frame)
         notes += [*file.notes, *converted]
     rows = pd.concat(frames, ignore_index=True)
+    once = [each.path for each in files]
     rows[SOURCE] = pd.Categorical(rows[SOURCE], categories=[str(path) for path in once])
 
     rows, left_out = _leave_out_unusable(rows)

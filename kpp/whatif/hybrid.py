@@ -1,7 +1,7 @@
 """The hybrid: the queueing network, and a learned residual that fades with the distance from the data.
 
 For response times and CPU it is learned as log(measured / predicted) against the load and the layout.
-Afterwards the laws hold as before (`kpp.whatif.corrections`). docs/adr/0020-hybrid.md says why it is made so.
+Afterwards the laws hold as before (`kpp.whatif.corrections`). docs/adr/0022-hybrid.md says why it is made so.
 """
 
 from collections.abc import Callable

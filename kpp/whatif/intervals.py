@@ -99,20 +99,25 @@ class Intervals:
             known = self.services.get(str(service))
             if known is not None:
                 here = place.of(np.asarray(rows, dtype=np.intp))
-                widths[rows] = self._half_widths(known, here, at)
+                widths[rows] = self._half_widths(known, here, at, deviations)
         logs = to_logs(predicted)
         lower = np.exp(logs - widths - fall)
         upper = np.exp(np.minimum(logs + widths + rise, LARGEST_LOG))
         return np.maximum(lower - RESOLUTION, 0.0), np.maximum(upper - RESOLUTION, 0.0)
 
-    def _half_widths(self, known: ServiceIntervals, place: Place, at: int) -> Floats:
-        """(rows, 3) of one service. Beyond the measured range no interval is narrower than within it."""
+    def _half_widths(self, known: ServiceIntervals, place: Place, at: int, deviations: float) -> Floats:
+        """(rows, 3) of one service. Beyond the measured range no interval is narrower than within it.
+
+        There, a standard error of the model's own that was never tried as large counts in full, however small
+        the quantiles are where it hardly mattered.
+        """
         distances = np.maximum(place.distances, self.nearest)
         spreads = np.maximum(place.spreads, known.spread)
         difficulty = known.difficulty.at(distances, distances / self.span, spreads)
         nearest = np.array([self.nearest])
         usual = known.difficulty.at(nearest, nearest / self.span, known.spread[None, :])
         beyond = np.maximum(difficulty * known.beyond[at], usual * known.inside[at])
+        beyond = beyond + (spreads - known.spread) * np.maximum(deviations - known.beyond[at], 0.0)
         widths: Floats = np.where(place.beyond[:, None], beyond, difficulty * known.inside[at])
         return widths
 

@@ -40,7 +40,13 @@ def _missing(levels: Levels) -> list[str]:
         if lacking:
             notes.append(f"{_join(lacking)}: {what} was never measured, so it is not predicted")
     if not levels.replicas_recorded.any():
-        notes.append("replicas are not recorded: one of each service is assumed to have been measured")
+        several = [
+            f"{count:g} of {service}"
+            for service, count in zip(levels.services, levels.replicas[-1], strict=True)
+            if count > 1
+        ]
+        but = f", but {_join(several)}, for one could not use so much CPU within its limit" if several else ""
+        notes.append(f"replicas are not recorded: one of each service is assumed to have been measured{but}")
     return notes
 
 

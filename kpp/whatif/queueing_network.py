@@ -16,7 +16,7 @@ from kpp.whatif.situations import arrange_situations
 
 
 class QueueingNetwork:
-    """A closed queueing network, layered where calls are known; see docs/queueing.md."""
+    """A closed queueing network, layered where calls are known; see docs/what-if.md."""
 
     def __init__(self) -> None:
         self._network: FittedNetwork | None = None

@@ -288,3 +288,36 @@ def test_a_campaign_file_is_shown_and_a_wrong_one_told_with_its_line(world: Worl
     assert wrong.returncode == 3
     assert "campaign.yaml: line 3: think_time: nothing that a campaign has" in wrong.stderr
     assert world.kubernetes.patches == []
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_campaign_ends_with_a_table_of_its_quality(world: World, columns: int) -> None:
+    world.environment |= {"COLUMNS": str(columns), "KPP_MEASURED_SECONDS": "5"}
+    result = world.run("collect", "--repeat", "2")
+
+    assert result.returncode == 0, result.stderr
+    table = result.stdout[: result.stdout.index("Collected")].splitlines()
+    assert table[0].startswith("Quality at the entry service (state: Mann-Kendall test)")
+    assert [line.split()[:2] for line in table[2:4]] == [["1", "20"], ["2", "20"]]
+    assert max(len(line.rstrip()) for line in table) <= columns
+    (quality,) = (world.folder / "dataset").glob("performance_quality_*.csv")
+    assert f"quality               dataset/{quality.name}" in result.stdout
+    assert len(quality.read_text().splitlines()) == 3
+
+
+def test_a_resumed_campaign_keeps_what_was_judged_before(world: World) -> None:
+    """The second experiment is cut short; the first has been judged by then."""
+    world.environment |= {"KPP_USER_COUNTS": "20,30", "KPP_MEASURED_SECONDS": "2"}
+    with world.start("collect") as process:
+        deadline = time.monotonic() + 30
+        while not [*(world.folder / "dataset").glob("performance_quality_*.csv")]:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.kill()
+        process.communicate(timeout=30)
+
+    result = world.run("collect", "--resume", "--json")
+
+    assert result.returncode == 0, result.stderr
+    quality = (world.folder / json.loads(result.stdout)["quality"]).read_text().splitlines()
+    assert [line.split(",")[0] for line in quality[1:]] == ["1", "2"]

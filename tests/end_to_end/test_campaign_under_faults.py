@@ -81,15 +81,15 @@ class FaultyCampaign(Witness):
             plan_faults(self.faults, self.simulation, self.scripts)
 
 
-def prepare(world: World, *faults: AnyFault) -> FaultyCampaign:
-    plain = world.witness(**SETTINGS)
+def prepare(world: World, *faults: AnyFault, **settings: Any) -> FaultyCampaign:
+    plain = world.witness(**{**SETTINGS, **settings})
     return FaultyCampaign(
         plain.simulation, plain.clock, plain.config, faults=faults, scripts=world.served.scripts
     )
 
 
-def collect_with(world: World, *faults: AnyFault) -> FaultyCampaign:
-    campaign = prepare(world, *faults)
+def collect_with(world: World, *faults: AnyFault, **settings: Any) -> FaultyCampaign:
+    campaign = prepare(world, *faults, **settings)
     world.run(campaign)
     return campaign
 
@@ -120,6 +120,26 @@ def test_faults_that_pass_cost_no_row(
     campaign = collect_with(world, fault)
 
     assert caplog.text.count("scripted fault for") == 2 * (fault.times or 1)
+    assert written(campaign) == {(at, service) for at in campaign.grid for service in SERVICES}
+    for row in campaign.rows:
+        assert_true(campaign, row)
+    assert load_found(world) == before
+
+
+def test_answers_that_come_after_the_time_out_are_asked_for_again(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    before = load_found(world)
+
+    campaign = collect_with(
+        world,
+        DelayFault(fault="delay", method="GET", seconds=1.5, times=1),
+        DelayFault(fault="delay", server="prometheus", seconds=1.5, times=1),
+        request_timeout_seconds=1.0,
+    )
+
+    assert caplog.text.count("scripted fault for") == 2
     assert written(campaign) == {(at, service) for at in campaign.grid for service in SERVICES}
     for row in campaign.rows:
         assert_true(campaign, row)

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -11,6 +12,7 @@ from kpp.collector.journal_record import CampaignRecord, journal_of, read_journa
 from kpp.collector.plan import Phase, plan_campaign
 from kpp.collector.quality.quality_file import quality_path
 from kpp.errors import ShortfallError
+from kpp.simulator.faults import Fault, Refuse
 from kpp.simulator.kubernetes.objects.resources import DEPLOYMENTS
 from tests.end_to_end.campaigns import Witness, World, serve_world
 from tests.simulator.simulations import patch_deployment, set_load, simulate, three_tier
@@ -140,3 +142,15 @@ def test_without_a_budget_it_goes_on(world: World) -> None:
     world.run(campaign)
     (row,) = quality_of(campaign)
     assert float(row["Errors"]) > 0.05
+
+
+def test_what_is_only_good_to_know_costs_no_sample(world: World) -> None:
+    """For some minutes the load generator's Deployment cannot be read."""
+    campaign = world.witness(user_counts=(20,), measured_seconds=300)
+    refused = Fault(Refuse(403), method="GET", path="/deployments/loadgenerator$", times=None)
+    starts_at = world.simulation.now + 200
+    world.served.scripts["kubernetes"].add(replace(refused, begins_at=starts_at, ends_at=starts_at + 150))
+    world.run(campaign)
+    assert len(campaign.rows) == 2 * 5
+    (row,) = quality_of(campaign)
+    assert (row["Samples"], row["Missing"], row["Load Generator Ready"]) == ("5", "0.0", "1.0")

@@ -7,9 +7,11 @@ import pytest
 import requests
 
 from kpp.clock import SystemClock
+from kpp.collector.preflight.findings import Outcome
 from kpp.simulator.cluster import Simulation, SimulationSettings
 from kpp.simulator.pace import RealPace
 from kpp.simulator.serving import SCRAPE_CONFIGURATION
+from tests.collector.preflight.checked_worlds import check
 from tests.end_to_end.campaigns import serve_world
 from tests.real_parts import require
 from tests.simulator.promql.servers import serve_real
@@ -49,6 +51,8 @@ def test_the_collector_measures_with_a_real_prometheus(tmp_path: Path) -> None:
                 measured_seconds=18,
                 evaluation_lag_seconds=3,
             )
+            windows = {"rate_window_seconds": 6, "cpu_rate_window_seconds": 6}
+            report = check(world, clock, None, prometheus_url=real_url, **windows)
             up = ask(real_url, "sum by (job) (up)")
             jobs = ask(world.served.prometheus_url, "sum by (job) (up)")
             labels = ask(real_url, 'group by (__name__) ({__name__=~"istio_.+|container_.+|kube_.+"})')
@@ -66,6 +70,7 @@ def test_the_collector_measures_with_a_real_prometheus(tmp_path: Path) -> None:
         }
     )
     assert labels.keys() == embedded.keys()
+    assert [each for each in report.findings if each.outcome is not Outcome.PASS] == []
 
     assert len(campaign.rows) == 3 * 2
     for service in ("web", "api"):

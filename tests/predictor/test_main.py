@@ -15,6 +15,7 @@ from kpp.predictor.main import TrainingResult, train_all
 from kpp.predictor.model_config import ModelConfig, read_configs
 from kpp.predictor.settings import TrainingSettings
 from kpp.schema import CPU_USAGE, RESPONSE_TIME, SERVICE, TARGETS, THROUGHPUT, TIMESTAMP, USER_COUNT
+from kpp.table.folders import split_by_service
 from tests.measurements import make_measurements, write_measurements
 
 QUICK = TrainingSettings(max_epochs=2)
@@ -259,6 +260,25 @@ def test_an_unusable_device_is_an_error_before_the_files_are_read(tmp_path: Path
 
     with pytest.raises(ConfigError, match="no device"):
         train_all([tmp_path / "nowhere.csv"], tmp_path, tmp_path, settings, Listener())
+
+
+def test_a_partitioned_folder_in_groups_gives_the_same_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = make_measurements(("cart", "frontend"))
+    for service, own in rows.groupby(SERVICE):
+        folder = tmp_path / "rows" / f"Service={service}"
+        folder.mkdir(parents=True)
+        own.drop(columns=SERVICE).to_csv(folder / "part-0.csv", index=False)
+    monkeypatch.setattr(split_by_service, "__defaults__", (1,))  # a group for each service
+    listener = Listener()
+
+    result = train_all([tmp_path / "rows"], tmp_path / "models", tmp_path / "plots", QUICK, listener)
+
+    assert listener.services == ["frontend"]  # what the second group tells
+    assert sorted(listener.done) == [config.service for config in result.trained] == ["cart", "frontend"]
+    whole = train(rows, tmp_path / "whole").trained
+    assert [config.data_digest for config in result.trained] == [config.data_digest for config in whole]
 
 
 def test_the_notes_tell_what_was_done_to_the_data(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from kpp.errors import InputError
 from kpp.queueing.levels import arrange_levels
 from kpp.schema import CPU_LIMIT, CPU_USAGE, REPLICAS, RESPONSE_TIME, SERVICE, THROUGHPUT, USER_COUNT
-from tests.queueing.closed_systems import THREE_TIERS, Chain
+from tests.queueing.closed_systems import THREE_TIERS, Chain, Tier
 
 
 def rows() -> pd.DataFrame:
@@ -92,3 +92,19 @@ def test_what_was_not_measured_is_nan_and_replicas_are_one() -> None:
 def test_a_table_without_rows_is_refused() -> None:
     with pytest.raises(InputError, match="no measurement"):
         arrange_levels(rows().iloc[:0])
+
+
+def test_replicas_that_are_not_recorded_are_as_many_as_the_limit_asks_for() -> None:
+    chain = Chain((Tier("web", 0.002, 0.002, limit_cores=0.5, replicas=3),), 1.0, noise=0.0)
+    light, heavy = chain.measure([10, 20]), chain.measure([10, 500])
+
+    assert arrange_levels(light.drop(columns=REPLICAS)).replicas.max() == 1
+    assert arrange_levels(heavy.drop(columns=REPLICAS)).replicas.max() == 2  # some 0.96 cores
+    assert arrange_levels(heavy).replicas.max() == 3
+
+
+def test_no_pod_at_all_counts_as_not_known() -> None:
+    rows = Chain(THREE_TIERS, 1.0).measure([10, 20])
+    rows[REPLICAS] = rows[REPLICAS].where(rows[USER_COUNT] > 10, 0.0)
+
+    assert arrange_levels(rows).replicas.min() == 1

@@ -98,7 +98,7 @@ class _Judge:
                 return _Fault(_outcome(signal, is_certain=True), text, mend)
         text = f"no values in namespace {self.config.namespace}"
         outcome = _outcome(signal, is_certain=self.is_load_on)
-        return _Fault(outcome, text, f"check KPP_NAMESPACE; {self._wait()}", self._start())
+        return _Fault(outcome, text, f"check KPP_NAMESPACE and KPP_PROFILE; {self._wait()}", self._start())
 
     def _incomplete(self, signal: Presence) -> _Fault:
         missing = signal.expected - signal.services

@@ -153,8 +153,8 @@ class _Preflight:
             services = self._expected.services
             yield from judge_metrics(signals, services, self._config, is_load_on=self._is_load_on)
         for signal, window in ((Signal.THROUGHPUT, REQUESTS), (cpu, CPU)):
-            metric, interval = prometheus_facts.measure_interval(api, profile.queries[signal], at)
-            yield judge_scraping(metric, interval, window, self._config)
+            if (measured := prometheus_facts.measure_interval(api, profile.queries[signal], at)) is not None:
+                yield judge_scraping(*measured, window, self._config)
 
 
 def _describe(services: Sequence[Service]) -> str:

@@ -52,8 +52,10 @@ def cpu_signal(api: PrometheusApi, profile: Profile, at: float) -> Signal:
     return Signal.CPU_BY_CONTAINER if Signal.CPU_BY_CONTAINER in profile.queries else Signal.CPU_BY_POD
 
 
-def measure_interval(api: PrometheusApi, query: Query, at: float) -> tuple[str, float | None]:
-    """A query's first metric, and its scrape interval in seconds; None is not known.
+def measure_interval(api: PrometheusApi, query: Query, at: float) -> tuple[str, float | None] | None:
+    """A query's first metric, and its scrape interval in seconds, None where there are too few samples.
+
+    A query of somebody's own may name no metric with matchers; of that one nothing is known.
 
     Args:
         api: Prometheus.
@@ -61,6 +63,8 @@ def measure_interval(api: PrometheusApi, query: Query, at: float) -> tuple[str, 
         at: the instant to look back from, Unix seconds.
     """
     selection = first_selection(query.template)
+    if selection is None:
+        return None
     counting = Query("samples", f"max(count_over_time({selection}[$window]))")
     counts = {window: _number(api.query(counting, at, window)) for window in WINDOWS_SECONDS}
     return selection.partition("{")[0], scrape_interval_seconds(counts)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from kpp.collector.preflight.metrics import Selector
 
-_SELECTOR = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)\s*\{([^}]*)\}")
+_SELECTOR = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)\s*\{((?:[^}"]|"(?:[^"\\]|\\.)*")*)\}')
 _MATCHER = re.compile(r'([a-zA-Z_]\w*)\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*")')
 _GROUPING = re.compile(r"\bby\s*\(([^)]*)\)")
 _BUCKET = "le"
@@ -31,13 +31,13 @@ def read_selectors(text: str) -> Iterator[Selector]:
     yield from found.values()
 
 
-def first_selection(text: str) -> str:
-    """The first metric of a query with its matchers, as text.
+def first_selection(text: str) -> str | None:
+    """The first metric of a query with its matchers, as text; None in a query that names none so.
 
     >>> first_selection('sum(rate(cpu{pod="a"}[60s]))')
     'cpu{pod="a"}'
+    >>> first_selection('cpu{pod=~"a{2}"}'), first_selection("sum(cpu)")
+    ('cpu{pod=~"a{2}"}', None)
     """
     match = _SELECTOR.search(text)
-    if match is None:
-        raise ValueError(f"no metric with matchers in {text!r}")
-    return f"{match[1]}{{{' '.join(match[2].split())}}}"
+    return None if match is None else f"{match[1]}{{{' '.join(match[2].split())}}}"

@@ -1,12 +1,12 @@
 """The quality of one experiment, from what was measured in it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
 from kpp.collector.measurement import Measurement
 from kpp.collector.quality.errors import error_share
-from kpp.collector.quality.load import AchievedLoad, OfferedLoad, ready_share
+from kpp.collector.quality.load import OfferedLoad, ready_share
 from kpp.collector.quality.pods import PodChanges, PodRestarts, compare_pods
 from kpp.collector.quality.trend import (
     Steadiness,
@@ -17,9 +17,6 @@ from kpp.collector.quality.trend import (
 )
 
 REQUIRED = ("response_time_seconds", "throughput_rps", "cpu_cores")  # the columns that every model needs
-SOME_THROTTLING = 0.25  # of the CFS periods: a service then waits for its limit more often than not
-MOST_MISSING = 0.05  # of the values
-MOST_ERRORS = 0.01  # of the requests
 
 
 @dataclass
@@ -39,10 +36,11 @@ class ExperimentRecord:
     pods_after: PodRestarts | None = None
     extended_seconds: float = 0.0  # beyond the planned time, until it was steady
 
-    def add(self, rows: Sequence[Measurement], readiness: tuple[int, int]) -> None:
-        """Note one tick: what was measured, and the load generator's replicas, ready and wanted."""
+    def add(self, rows: Sequence[Measurement], readiness: tuple[int, int] | None) -> None:
+        """Note one tick: what was measured, and the load generator's replicas, ready and wanted, if known."""
         self.ticks.append(rows)
-        self.readiness.append(readiness)
+        if readiness is not None:
+            self.readiness.append(readiness)
 
     @property
     def rows(self) -> list[Measurement]:
@@ -117,33 +115,6 @@ def judge_experiment(record: ExperimentRecord, steady_over: int | None = None) -
         most_throttled=_most_throttled(record.rows),
         extended_seconds=record.extended_seconds,
     )
-
-
-def find_remarks(quality: ExperimentQuality, achieved: AchievedLoad | None) -> Iterator[str]:
-    """What a person should know before they use an experiment; nothing where all is well."""
-    if achieved is not None and not achieved.is_as_asked:
-        yield f"the load was {achieved.share:.0%} of what was asked for (± {achieved.tolerance:.0%})"
-    if quality.ready_share is not None and quality.ready_share < 1:
-        yield f"the load generator was ready {quality.ready_share:.0%} of the time"
-    if quality.steadiness is Steadiness.DRIFTING:
-        yield "it drifts: " + ", ".join(_tell_drifts(quality))
-    if quality.missing_share > MOST_MISSING:
-        yield f"{quality.missing_share:.0%} of the values are missing"
-    if quality.error_share is not None and quality.error_share > MOST_ERRORS:
-        yield f"{quality.error_share:.1%} of the requests failed"
-    if quality.pods is not None and (quality.pods.restarts or quality.pods.replaced):
-        yield f"{quality.pods.restarts} restarts, {quality.pods.replaced} pods replaced"
-    if quality.most_throttled is not None and quality.most_throttled[1] > SOME_THROTTLING:
-        yield f"{quality.most_throttled[0]} was throttled in {quality.most_throttled[1]:.0%} of its periods"
-
-
-def _tell_drifts(quality: ExperimentQuality) -> Iterator[str]:
-    for name, trend in (
-        ("throughput", quality.throughput_trend),
-        ("response time", quality.response_time_trend),
-    ):
-        if trend is not None and trend.is_drifting:
-            yield f"{name} by {trend.drift:+.0%} (p = {trend.p_value:.2g})"
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -5,8 +5,9 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from kpp.collector.quality.experiment import ExperimentQuality, find_remarks
+from kpp.collector.quality.experiment import ExperimentQuality
 from kpp.collector.quality.load import AchievedLoad, find_achieved, lightest
+from kpp.collector.quality.remarks import find_remarks
 from kpp.collector.quality.trend import TEST_NAME, Trend
 from kpp.files import write_whole
 

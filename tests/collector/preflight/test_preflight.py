@@ -9,6 +9,7 @@ from kpp.collector.config import Config
 from kpp.collector.plan import Level
 from kpp.collector.preflight.findings import Outcome
 from kpp.collector.preflight.permissions import Permission, needed_permissions
+from kpp.collector.profiles.reading import SHIPPED_FOLDER
 from kpp.simulator.kubernetes.api.access import read_rules
 from kpp.simulator.kubernetes.objects.resources import NAMESPACES, Json
 from kpp.simulator.metrics.pod_cgroups import Runtime
@@ -236,3 +237,24 @@ def test_a_cluster_that_cannot_be_reached_stops_no_other_check(world: World) -> 
     report = check(world)
     assert [each.check for each in report.failed] == ["Kubernetes"]
     assert {"Prometheus", "rate window", "disk"} <= {each.check for each in report.findings}
+
+
+def test_a_profile_of_ones_own_is_checked_too(untouched: World) -> None:
+    """Its throughput names no metric with matchers, and its workloads have no sidecar to be looked for."""
+    profile = untouched.folder / "own.toml"
+    text = (SHIPPED_FOLDER / "istio-sidecar.toml").read_text(encoding="utf-8")
+    start, end = text.index("throughput = '''"), text.index("# mean in seconds")
+    own = "throughput = 'sum by (destination_workload) (rate(istio_requests_total[$window]))'\n\n"
+    profile.write_text(text[:start] + own + text[end:], encoding="utf-8")
+    report = check(untouched, profile=str(profile))
+    assert not report.failed
+    assert [each.text.split(":")[0] for each in report.findings if each.check == "rate window"] == [
+        "container_cpu_usage_seconds_total"
+    ]
+
+
+def test_a_mesh_that_is_not_there_is_told_by_its_labels(untouched: World) -> None:
+    report = check(untouched, profile="istio-ambient")
+    assert "throughput, response time: no values in namespace default" in {
+        each.text for each in report.failed
+    }

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from kpp.cli.quality_text import print_quality
 from kpp.collector.quality.errors import FEWEST_REQUESTS, error_share, keep_to_budget
-from kpp.collector.quality.experiment import ExperimentQuality, find_remarks, judge_experiment
+from kpp.collector.quality.experiment import ExperimentQuality, judge_experiment
 from kpp.collector.quality.load import OfferedLoad, find_achieved, lightest
 from kpp.collector.quality.pods import PodChanges, compare_pods, read_restarts
 from kpp.collector.quality.quality_file import (
@@ -22,6 +22,7 @@ from kpp.collector.quality.quality_file import (
     render_quality,
     write_quality,
 )
+from kpp.collector.quality.remarks import find_remarks
 from kpp.collector.quality.trend import Steadiness
 from kpp.errors import ShortfallError
 from tests.collector.quality.experiments import ENTRY, OTHER, THINK_SECONDS, record, row
@@ -47,6 +48,10 @@ def test_where_all_is_well_there_is_no_remark() -> None:
         (
             record(change=lambda tick: {"response_time_seconds": 1.0 + tick / 10}),
             "it drifts: response time by +45% (p = 5.5e-07)",
+        ),
+        (
+            record(change=lambda tick: {"response_time_seconds": 1.0 + (tick % 2)}),
+            "the response time scatters by 35% from sample to sample",
         ),
         (record(lost_tick_count=10), "50% of the values are missing"),
         (record(change=lambda _: {"cpu_cores": None}), "17% of the values are missing"),

@@ -1,0 +1,109 @@
+"""From paths to the files of a table: a folder stands for all tables in it, those by service among them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from kpp.errors import InputError
+from kpp.table.columns import SERVICE
+from kpp.table.faults import PARQUET_SUFFIXES
+
+SUFFIXES = (".csv", *PARQUET_SUFFIXES)
+NOT_MEASUREMENTS = (
+    "performance_calls_",
+    ".",
+    "_",
+)  # beginnings of names: calls, and what writers leave behind
+MOST_BYTES = 250_000_000  # of CSV in memory at once: some three million rows, two gigabytes while prepared
+PARQUET_FACTOR = 3  # the same rows take so many times the bytes as CSV
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """One file of a table.
+
+    Attributes:
+        path: of the file.
+        service: whose rows all of them are, where the file lies in a folder `Service=NAME`.
+    """
+
+    path: Path
+    service: str | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it has, or would have as CSV; 0 if it is not there, which reading tells."""
+        try:
+            size = self.path.stat().st_size
+        except OSError:
+            return 0
+        return size * (PARQUET_FACTOR if self.path.suffix.lower() in PARQUET_SUFFIXES else 1)
+
+
+def list_files(paths: Sequence[Path]) -> list[TableFile]:
+    """The files that the paths stand for, each once, in order.
+
+    Raises:
+        InputError: a folder holds none.
+    """
+    found: list[TableFile] = []
+    for path in paths:
+        found += _list_folder(path) if is_folder(path) else [TableFile(path)]
+    return list({file.path.resolve(): file for file in reversed(found)}.values())[::-1]
+
+
+def is_folder(path: Path) -> bool:
+    """Whether it is one; a path that cannot even be asked about is none, and reading tells why."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def split_by_service(files: Sequence[TableFile], most_bytes: int = MOST_BYTES) -> Iterator[list[TableFile]]:
+    """Cut the files into groups that fit in memory, all files of a service in one.
+
+    Only files in folders `Service=NAME` can be told apart unread: if one lies elsewhere, all are one group.
+    """
+    if any(file.service is None for file in files):
+        yield list(files)
+        return
+    group: list[TableFile] = []
+    for _, members in groupby(sorted(files, key=_service_of), key=_service_of):
+        own = list(members)
+        if group and sum(file.size for file in [*group, *own]) > most_bytes:
+            yield group
+            group = []
+        group += own
+    if group:
+        yield group
+
+
+def _service_of(file: TableFile) -> str:
+    return file.service or ""
+
+
+def _list_folder(folder: Path) -> list[TableFile]:
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(NOT_MEASUREMENTS) and path.is_file()
+    )
+    if not found:
+        mend = f"name the files, or a folder with {', '.join(SUFFIXES)} files"
+        raise InputError("holds no table of measurements", where=str(folder), mend=mend)
+    return [TableFile(path, _find_service(path.relative_to(folder.parent))) for path in found]
+
+
+def _find_service(path: Path) -> str | None:
+    """The service that a folder above the file names.
+
+    >>> _find_service(Path("rows/Service=cart/part-0.parquet")), _find_service(Path("rows/a.csv"))
+    ('cart', None)
+    """
+    for folder in path.parts[:-1]:
+        name, _, service = folder.partition("=")
+        if service and name.lower() == SERVICE.lower():
+            return service
+    return None

@@ -1,0 +1,83 @@
+"""Folders of tables: what is read, and how it is cut into groups of services."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from kpp.errors import InputError
+from kpp.schema import SERVICE, read_measurement_groups, read_measurements
+from kpp.table.columns import LINE, SOURCE
+from kpp.table.folders import TableFile, list_files, split_by_service
+from tests.measurements import make_measurements, write_measurements
+
+SERVICES = ("ad", "cart", "frontend")
+
+
+@pytest.fixture(params=["csv", "parquet"])
+def partitioned(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A folder `Service=NAME` for each service, as pandas, Spark and pyarrow write it: without the column."""
+    for service, rows in make_measurements(SERVICES).groupby(SERVICE):
+        folder = tmp_path / "rows" / f"Service={service}"
+        folder.mkdir(parents=True)
+        own = rows.drop(columns=SERVICE)
+        if request.param == "csv":
+            own.to_csv(folder / "part-0.csv", index=False)
+        else:
+            own.to_parquet(folder / "part-0.parquet")
+    (tmp_path / "rows" / "_SUCCESS").touch()
+    return tmp_path / "rows"
+
+
+def in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.drop(columns=[SOURCE, LINE]).sort_values([SERVICE, "Timestamp"], ignore_index=True)
+
+
+def test_a_partitioned_folder_is_the_table_that_it_was_made_of(partitioned: Path, tmp_path: Path) -> None:
+    whole = read_measurements([write_measurements(make_measurements(SERVICES), tmp_path / "whole.csv")])
+
+    frame = read_measurements([partitioned]).frame
+
+    assert_frame_equal(in_order(frame)[whole.frame.columns.drop([SOURCE, LINE])], in_order(whole.frame))
+
+
+def test_groups_together_are_the_whole_and_no_service_is_in_two(
+    partitioned: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = read_measurements([partitioned]).frame
+    largest = max(file.size for file in list_files([partitioned]))
+    monkeypatch.setattr(split_by_service, "__defaults__", (2 * largest,))
+
+    groups = [table.frame for table in read_measurement_groups([partitioned])]
+
+    assert [sorted(group[SERVICE].unique()) for group in groups] == [["ad", "cart"], ["frontend"]]
+    assert_frame_equal(in_order(pd.concat(groups)), in_order(whole))
+
+
+def test_files_that_may_hold_several_services_are_one_group(tmp_path: Path) -> None:
+    files = [TableFile(tmp_path / "a.csv"), TableFile(tmp_path / "Service=b" / "b.csv", "b")]
+
+    assert [*split_by_service(files, most_bytes=0)] == [files]
+
+
+def test_all_files_of_a_service_are_in_its_group(tmp_path: Path) -> None:
+    files = [TableFile(Path(f"Service={service}/{part}.csv"), service) for part in "12" for service in "ba"]
+
+    (group,) = split_by_service(files)
+
+    assert [file.service for file in group] == ["a", "a", "b", "b"]
+
+
+def test_a_folder_of_plain_tables_is_all_of_them_without_the_calls(tmp_path: Path) -> None:
+    rows = make_measurements(SERVICES)
+    write_measurements(rows.iloc[:50], tmp_path / "performance_results_1.csv")
+    write_measurements(rows.iloc[50:], tmp_path / "performance_results_2.csv")
+    (tmp_path / "performance_calls_1.csv").write_text("Caller,Callee,Calls\n")
+
+    assert len(read_measurements([tmp_path]).frame) == len(rows)
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no table of measurements; name the files, or a folder with"):
+        read_measurements([tmp_path])
