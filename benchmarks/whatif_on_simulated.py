@@ -5,7 +5,7 @@
 A case is an application, measured at normal load, and asked in overload with other replicas and limits: once
 from normal load alone, and once with the middle step of the overload learned too, asked for the others. The
 true parameters stay with the simulator. Errors are MAPE in %, means over services; the last three columns are
-the share of rows within the 90 % interval, in %. Takes some two minutes of CPU time with one model.
+the share of rows within the 90 % interval, in %. Takes some three minutes of CPU time with one model.
 """
 
 import argparse

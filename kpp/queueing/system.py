@@ -142,7 +142,10 @@ def _crowd(calls: Floats, resumed_rps: Floats) -> Floats:
         resumed_rps: (situations, services) requests of one replica of each caller that were stopped.
     """
     resumed = resumed_rps * CFS_PERIOD_SECONDS
-    return np.asarray((resumed[:, :, None] * np.minimum(calls, 1.0)).max(axis=1), dtype=np.float64)
+    crowd = np.zeros_like(resumed)
+    for caller in np.flatnonzero(calls.any(axis=1)):
+        crowd = np.maximum(crowd, resumed[:, [caller]] * np.minimum(calls[caller], 1.0))
+    return crowd
 
 
 def others_share(user_count: Floats) -> Floats:
