@@ -107,9 +107,9 @@ def _connected(address: str | None) -> Iterator[ModuleType]:
 
 def _check_answers(address: str) -> None:
     """Refuse an address where nothing listens: Ray itself would wait for minutes."""
-    host, _, port = (
-        address.partition("://")[2].rpartition(":") if "://" in address else address.rpartition(":")
-    )
+    if address == "auto":  # Ray's word for the cluster that runs on this machine
+        return
+    host, _, port = address.rpartition("://")[2].rpartition(":")
     try:
         with socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS):
             return
