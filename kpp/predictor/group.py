@@ -97,9 +97,9 @@ class TrainingGroup:
             if stop():
                 return
             self._step(batch)
-        for place, (member, loss) in enumerate(zip(self.members, self._validation_losses(), strict=True)):
-            if member.pace.take(loss):
-                self._best[place] = self._weights[place]
+        losses = zip(self.members, self._validation_losses(), strict=True)
+        improved = [place for place, (member, loss) in enumerate(losses) if member.pace.take(loss)]
+        self._best[improved] = self._weights[improved]
 
     def release(self) -> Iterator[Fit]:
         """Let the services leave whose training has ended."""

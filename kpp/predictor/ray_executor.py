@@ -5,6 +5,7 @@ returns their models; the files are written where `kpp train` runs.
 """
 
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from kpp.predictor.training import CPU_GROUP, GPU_GROUP
 from kpp.predictor.windows import ServiceDataset
 
 MOST_RETRIES = 10  # of one task; each is a machine or a process that was lost
+ANSWER_SECONDS = 10.0  # for a connection to the cluster's head
+NAME_ONE = "name a running cluster as HOST:PORT (`ray start --head` starts one), or leave --address out"
 TASKS_PER_CPU = 2  # under way or waiting; the other services stay here, so that the cluster holds few at once
 
 
@@ -87,17 +90,31 @@ def _get(ray: ModuleType, task: Any) -> list[Finished]:
 def _connected(address: str | None) -> Iterator[ModuleType]:
     """Ray, connected to the cluster; one that is started here stays on loopback and stops at the end."""
     ray = _import_ray()
+    if address is not None:
+        _check_answers(address)
     local = {"_node_ip_address": "127.0.0.1", "include_dashboard": False} if address is None else {}
     try:
         ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **local)
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
         reason = str(error).partition("\n")[0]
-        mend = "name a running cluster as HOST:PORT (`ray start --head` starts one), or leave --address out"
-        raise ConfigError(f"no Ray cluster: {reason}", where=f"--address {address}", mend=mend) from error
+        where = f"--address {address}" if address else "--executor ray"
+        raise ConfigError(f"Ray does not start: {reason}", where=where, mend=NAME_ONE) from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Refuse an address where nothing listens: Ray itself would wait for minutes."""
+    if address == "auto":  # Ray's word for the cluster that runs on this machine
+        return
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS):
+            return
+    except (OSError, ValueError, OverflowError) as error:
+        raise ConfigError(f"no Ray cluster: {error}", where=f"--address {address}", mend=NAME_ONE) from None
 
 
 def _import_ray() -> ModuleType:

@@ -12,7 +12,7 @@ from kpp.predictor.group import Fit, OnEpoch, TrainingGroup, draw_weights, sort_
 from kpp.predictor.settings import TrainingSettings, select_device
 from kpp.predictor.windows import ServiceDataset
 
-CPU_GROUP = 8  # services: what one step touches stays near the core (benchmarks/group_size.py)
+CPU_GROUP = 8  # services; docs/adr/0030-train-services-together.md has the measurement
 GPU_GROUP = 2048  # services: 2 GB of a GPU's memory
 
 Event = tuple[str, int] | Fit | Exception | None  # an epoch, a result, a failure, the end of a thread

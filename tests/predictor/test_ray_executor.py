@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from kpp.errors import ConfigError
@@ -17,6 +18,7 @@ from kpp.predictor.model_config import ModelConfig
 from kpp.predictor.ray_executor import RayExecutor
 from kpp.predictor.settings import TrainingSettings
 from tests.measurements import make_measurements, write_measurements
+from tests.predictor.datasets import make_dataset
 from tests.predictor.test_main import Listener, names_in, train
 
 SERVICES = [f"service-{number:02}" for number in range(6)]
@@ -76,6 +78,14 @@ def test_a_worker_that_is_lost_midway_loses_nothing(tmp_path: Path) -> None:
         same += losses[0] == pytest.approx(losses[1], rel=1e-3)
     assert same >= len(SERVICES) - 1  # rounding may turn the sign of an error near 0, and so a step
     assert workers_below(os.getpid()) == []  # Ray has stopped
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "nowhere", "127.0.0.1:port"])
+def test_an_address_without_a_cluster_is_one_line_at_once(address: str) -> None:
+    with pytest.raises(
+        ConfigError, match=rf"--address {address}: no Ray cluster: .*; name a running cluster"
+    ):
+        next(RayExecutor(address)([make_dataset(np.ones((40, 3)))], SETTINGS, lambda *_: None))
 
 
 def test_without_ray_one_line_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
