@@ -39,9 +39,12 @@ def read_campaign(
 
 
 def find_calls(tables: Sequence[Path]) -> list[Path]:
-    """The calls that `kpp collect` wrote beside its tables, under the same stem."""
-    beside = [table.with_name(table.name.replace(RESULTS, CALLS, 1)) for table in tables]
-    return [path for path, table in zip(beside, tables, strict=True) if path != table and path.is_file()]
+    """The calls that `kpp collect` wrote beside its tables, also those in a folder, under the same stem."""
+    from kpp.table.folders import list_files
+
+    files = [file.path for file in list_files(tables)]
+    beside = [file.with_name(file.name.replace(RESULTS, CALLS, 1)) for file in files]
+    return [path for path, file in zip(beside, files, strict=True) if path != file and path.is_file()]
 
 
 def show_notes(notes: Iterable[str]) -> None:

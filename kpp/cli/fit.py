@@ -1,6 +1,7 @@
 """`kpp fit`: fit the what-if models and store them, without torch."""
 
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from kpp.whatif.fitting import FittedModels
     from kpp.whatif.model import Campaign
 
+FOLDER = Path("models")  # where `kpp predict` looks too
+
 
 def fit(
     *,
@@ -28,7 +31,7 @@ def fit(
             show_default=False,
         ),
     ] = None,
-    models: Annotated[Path, typer.Option(help="Folder for the models.", metavar="DIR")] = Path("models"),
+    models: Annotated[Path, typer.Option(help="Folder for the models.", metavar="DIR")] = FOLDER,
     cpu_limits: Annotated[
         Path | None,
         typer.Option(help="CPU limits where the tables have none: Service,CPU Limit in cores of a replica."),
@@ -55,7 +58,8 @@ def fit(
     for line in render_fitted(fitted):
         typer.echo(line)
     show_notes(note for each in fitted.models.values() for note in each.model.notes)
-    typer.echo(f"\nThe models are in {path}; ask them with `kpp predict`.", err=True)
+    how = how_to_ask(models, fitted.origin.user_counts[-1])
+    typer.echo(f"\nThe models are in {path}; ask them with {how}.", err=True)
 
 
 def fit_after_training(campaign: "Campaign", models: Path, seed: int) -> dict[str, Any]:
@@ -79,8 +83,19 @@ def fit_after_training(campaign: "Campaign", models: Path, seed: int) -> dict[st
         typer.echo(f"No what-if models are stored: {error.what}{stays}", err=True)
         return {"file": None, "reason": error.what}
     path = write_models(models, fitted)
-    typer.echo(f"What-if models are in {path}: ask for other loads with `kpp predict`", err=True)
+    how = how_to_ask(models, fitted.origin.user_counts[-1])
+    typer.echo(f"What-if models are in {path}: ask for other loads with {how}", err=True)
     return {"file": str(path), **as_data(fitted)}
+
+
+def how_to_ask(models: Path, highest_load: float) -> str:
+    """The command, ready to be pasted: for twice the highest load that was measured.
+
+    >>> how_to_ask(Path("models"), 110), how_to_ask(Path("demo/models"), 320)
+    ('`kpp predict --users 220`', '`kpp predict --models demo/models --users 640`')
+    """
+    folder = "" if models == FOLDER else f"--models {shlex.quote(str(models))} "
+    return f"`kpp predict {folder}--users {2 * highest_load:g}`"
 
 
 def fit_with_progress(campaign: "Campaign", seed: int) -> "FittedModels":

@@ -10,11 +10,8 @@ from kpp.table.columns import SERVICE
 from kpp.table.faults import PARQUET_SUFFIXES
 
 SUFFIXES = (".csv", *PARQUET_SUFFIXES)
-NOT_MEASUREMENTS = (
-    "performance_calls_",
-    ".",
-    "_",
-)  # beginnings of names: calls, and what writers leave behind
+# beginnings of names: what a campaign writes beside its measurements, and what writers leave behind
+NOT_MEASUREMENTS = ("performance_calls_", "performance_quality_", ".", "_")
 MOST_BYTES = 250_000_000  # of CSV in memory at once: some three million rows, two gigabytes while prepared
 PARQUET_FACTOR = 3  # the same rows take so many times the bytes as CSV
 

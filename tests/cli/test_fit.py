@@ -64,12 +64,16 @@ def test_limits_and_calls_are_read_and_calls_are_found_beside_a_campaign(
     limits = tmp_path / "limits.csv"
     limits.write_text("Service,CPU Limit\nfrontend,0.5\n", encoding="utf-8")
 
-    main_ok(["fit", str(table), "--models", str(tmp_path), "--cpu-limits", str(limits), "--json"])
+    folder = tmp_path / "campaigns"
+    folder.mkdir()
+    table, calls = table.rename(folder / table.name), calls.rename(folder / calls.name)
+    for named in (table, folder):
+        main_ok(["fit", str(named), "--models", str(tmp_path), "--cpu-limits", str(limits), "--json"])
 
-    out, err = capsys.readouterr()
-    origin = json.loads(out)["origin"]
-    assert (origin["with_calls"], origin["with_cpu_limits"]) == (True, True)
-    assert f"Calls are read from {calls}" in err
+        out, err = capsys.readouterr()
+        origin = json.loads(out)["origin"]
+        assert (origin["with_calls"], origin["with_cpu_limits"]) == (True, True)
+        assert f"Calls are read from {calls}" in err
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from kpp.cli.fit import how_to_ask
 from kpp.cli.main import app
 from kpp.cli.train import find_tables, train
 from kpp.cli.training_progress import TrainingProgress
@@ -67,7 +68,8 @@ def test_it_prints_the_table_and_tells_the_rest_on_stderr(table: Path) -> None:
     folders = f"models are in {table.parent / 'models'}, plots in {table.parent / 'plots'}"
     assert lines[-2] == f"2 of 2 services are trained: {folders}"
     stored = table.parent / "models" / "whatif.json"
-    assert lines[-1] == f"What-if models are in {stored}: ask for other loads with `kpp predict`"
+    how = how_to_ask(stored.parent, 30)
+    assert lines[-1] == f"What-if models are in {stored}: ask for other loads with {how}"
     assert sorted(path.name for path in (table.parent / "plots").iterdir()) == [
         "cart_predictions.png",
         "frontend_predictions.png",
@@ -182,11 +184,12 @@ def test_what_cannot_work_is_one_line_and_an_exit_code(
     assert [*tmp_path.iterdir()] == []
 
 
-def test_tables_of_calls_are_no_tables_of_measurements(tmp_path: Path) -> None:
+def test_what_a_campaign_writes_beside_its_measurements_is_not_trained_on(tmp_path: Path) -> None:
     for name in (
         "performance_results_2.csv",
         "performance_results_1.csv",
         "performance_calls_1.csv",
+        "performance_quality_1.csv",
         "a.txt",
     ):
         (tmp_path / name).touch()

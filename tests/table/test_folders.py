@@ -69,11 +69,12 @@ def test_all_files_of_a_service_are_in_its_group(tmp_path: Path) -> None:
     assert [file.service for file in group] == ["a", "a", "b", "b"]
 
 
-def test_a_folder_of_plain_tables_is_all_of_them_without_the_calls(tmp_path: Path) -> None:
+def test_a_folder_of_plain_tables_is_all_of_them_without_what_lies_beside(tmp_path: Path) -> None:
     rows = make_measurements(SERVICES)
     write_measurements(rows.iloc[:50], tmp_path / "performance_results_1.csv")
     write_measurements(rows.iloc[50:], tmp_path / "performance_results_2.csv")
     (tmp_path / "performance_calls_1.csv").write_text("Caller,Callee,Calls\n")
+    (tmp_path / "performance_quality_1.csv").write_text("Experiment,User Count,Samples\n")
 
     assert len(read_measurements([tmp_path]).frame) == len(rows)
 
