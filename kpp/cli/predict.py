@@ -176,10 +176,10 @@ def _as_data(
 def _draw(path: Path, asked: "CalibratedModel", predictions: "pd.DataFrame", coverage: float) -> None:
     from kpp.evaluation.pictures import largest
     from kpp.evaluation.plots import FORMATS, MOST_ROWS, draw
-    from kpp.evaluation.predicted_pictures import picture_predictions
+    from kpp.evaluation.predicted_pictures import picture_predictions, title_predictions
 
     if path.suffix not in FORMATS:
         raise ConfigError(f"--plot is {str(path)!r}", mend=f"end it in one of {', '.join(FORMATS)}")
     pictures = picture_predictions(asked, predictions)
-    title = f"predicted by {asked.model.name}"
+    title = title_predictions(asked.model.name, predictions)
     write_whole({path: draw(largest(pictures, MOST_ROWS), title, coverage, path.suffix)})

@@ -68,13 +68,18 @@ def draw_panel(panel: Axes, picture: ServicePicture, target: str) -> None:
             )
         if not len(picture.asked) and len(line) <= MOST_RINGS:  # the very loads that were asked for
             panel.scatter(line[USER_COUNT], line[target] * factor, s=16, c=color, zorder=6)
-    medians = picture.asked.groupby(USER_COUNT)[target].median().dropna() * factor
-    if len(medians) <= MOST_RINGS:
+    if are_ringed(picture):
+        medians = picture.asked.groupby(USER_COUNT)[target].median().dropna() * factor
         panel.scatter(medians.index, medians, s=24, c="white", edgecolors=ASKED, linewidths=1.3, zorder=7)
     frames = [picture.learned, picture.asked, *(picture.lines[name] for name in picture.shown)]
     if not any(frame[target].notna().any() for frame in frames):
         panel.text(0.5, 0.5, "not measured", transform=panel.transAxes, ha="center", color=FAINT)
     _finish(panel, logarithmic=logarithmic)
+
+
+def are_ringed(picture: ServicePicture) -> bool:
+    """Whether the medians of the loads that were held out are marked: few enough, and some."""
+    return 0 < picture.asked[USER_COUNT].nunique() <= MOST_RINGS
 
 
 def line_styles(picture: ServicePicture) -> Iterator[tuple[str, str, LineStyle]]:
@@ -170,12 +175,21 @@ def _finish(panel: Axes, *, logarithmic: bool) -> None:
         _plain_log_ticks(panel, "y")
     else:
         panel.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
-        panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+        panel.yaxis.set_major_formatter(FuncFormatter(_write_out))
     panel.grid(axis="y", color="#d5dbe1", linewidth=0.6, zorder=0.5)
     panel.set_axisbelow(True)
     panel.spines[["top", "right"]].set_visible(False)
     panel.spines[["left", "bottom"]].set_color(FAINT)
     panel.tick_params(colors=FAINT, labelcolor=INK, labelsize=9, length=3)
+
+
+def _write_out(value: float, _: int | None = None) -> str:
+    """A tick's label. What is longer would be cut off at the left edge of the picture.
+
+    >>> _write_out(0.25), _write_out(3000), _write_out(10000), _write_out(2.5e6)
+    ('0.25', '3,000', '10k', '2,500k')
+    """
+    return f"{value / 1000:,.10g}k" if abs(value) >= 10_000 else f"{value:,.10g}"
 
 
 def _plain_log_ticks(panel: Axes, which: Literal["x", "y"]) -> None:
@@ -185,5 +199,5 @@ def _plain_log_ticks(panel: Axes, which: Literal["x", "y"]) -> None:
     decades = np.log10(high / low)
     subs = next((subs for most, subs in TICKS if decades <= most), (1.0,))
     axis.set_major_locator(LogLocator(subs=subs, numticks=10))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_major_formatter(FuncFormatter(_write_out))
     axis.set_minor_formatter(NullFormatter())

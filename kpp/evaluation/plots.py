@@ -20,6 +20,7 @@ from kpp.evaluation.panels import (
     LEARNED,
     TRAINED,
     VERDICT_COLORS,
+    are_ringed,
     draw_panel,
     line_styles,
 )
@@ -128,7 +129,7 @@ def _legend_of_data(picture: ServicePicture) -> Iterator[tuple[Handle, str]]:
     edge = Line2D([], [], color=INK, linewidth=0.9, linestyle=EDGE)
     if len(picture.asked):
         yield _dot(LEARNED), "measured, learned"
-        yield _dot(ASKED), "measured, held out; ringed: median"
+        yield _dot(ASKED), "measured, held out" + ("; ringed: median" if are_ringed(picture) else "")
     else:
         yield _dot(LEARNED), "measured: median of a load"
     if not picture.verdicts:

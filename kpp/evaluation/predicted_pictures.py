@@ -12,6 +12,7 @@ from kpp.whatif.calibrated import CalibratedModel
 from kpp.whatif.model import THINK_TIME, VERDICT, VERDICTS
 
 MOST_DIFFERENCES = 2  # in the name of a line
+MOST_IN_TITLE = 3  # services whose replicas are told
 
 
 def picture_predictions(model: CalibratedModel, predictions: pd.DataFrame) -> list[ServicePicture]:
@@ -34,6 +35,17 @@ def picture_predictions(model: CalibratedModel, predictions: pd.DataFrame) -> li
         verdicts = dict(zip(found.index.astype(float).tolist(), found.tolist(), strict=True))
         pictures.append(ServicePicture(str(service), learned, learned.iloc[:0], lines, list(lines), verdicts))
     return pictures
+
+
+def title_predictions(model: str, predictions: pd.DataFrame) -> str:
+    """What was asked, and the replicas that were asked for at all loads, where few services have some."""
+    asked = [
+        f"{service} x{counts.iloc[0]:g}"
+        for service, counts in (predictions.groupby(SERVICE)[REPLICAS] if REPLICAS in predictions else ())
+        if (counts == counts.iloc[0]).all()
+    ]
+    few = 0 < len(asked) <= MOST_IN_TITLE
+    return f"predicted by {model}" + (f", with {', '.join(asked)}" if few else "")
 
 
 def _name_variants(model: str, predictions: pd.DataFrame, variant: NDArray[np.integer]) -> list[str]:

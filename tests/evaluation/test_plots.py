@@ -10,7 +10,7 @@ from PIL import Image
 
 from kpp.evaluation.pictures import ServicePicture, largest, picture_trial
 from kpp.evaluation.plots import draw
-from kpp.evaluation.predicted_pictures import picture_predictions
+from kpp.evaluation.predicted_pictures import picture_predictions, title_predictions
 from kpp.evaluation.request import Request
 from kpp.evaluation.splits import split
 from kpp.evaluation.trial import Trial, try_models
@@ -179,3 +179,41 @@ def test_a_service_that_was_never_learned_is_drawn_too() -> None:
 
     assert draw([pictures[0]], "A title", 0.9).startswith(b"\x89PNG")
     assert draw(pictures, "A title", 0.9).startswith(b"\x89PNG")
+
+
+def test_the_title_tells_the_replicas_that_were_asked_for() -> None:
+    asked = pd.DataFrame({SERVICE: ["ad", "frontend"] * 2, USER_COUNT: [10, 10, 20, 20]})
+    assert title_predictions("hybrid", asked) == "predicted by hybrid"
+
+    assert title_predictions("hybrid", asked.assign(**{REPLICAS: [np.nan, 2, np.nan, 2]})) == (
+        "predicted by hybrid, with frontend x2"
+    )
+    assert title_predictions("hybrid", asked.assign(**{REPLICAS: [np.nan, 2, np.nan, 3]})) == (
+        "predicted by hybrid"
+    )
+
+
+def test_rings_are_explained_where_there_are_some(figures: list[Figure]) -> None:
+    picture = picture_trial(trial(), best="linear")[0]
+    many = pd.concat([picture.asked.assign(**{USER_COUNT: users}) for users in range(50, 70)])
+
+    draw([picture], "A title", 0.9)
+    draw([replace(picture, asked=many)], "A title", 0.9)
+
+    few, none = ([text.get_text() for text in figure.legends[0].get_texts()] for figure in figures)
+    assert "measured, held out; ringed: median" in few
+    assert "measured, held out" in none
+
+
+def test_no_label_of_an_axis_is_cut_off(figures: list[Figure]) -> None:
+    picture = picture_trial(trial(), best="linear")[0]
+    far = picture.asked.assign(**{RESPONSE_TIME: 40.0})  # 40,000 ms, on a logarithmic axis
+    long = picture.lines["linear"].assign(
+        **{RESPONSE_TIME: np.geomspace(0.01, 40, len(picture.lines["linear"]))}
+    )
+
+    draw([replace(picture, asked=far, lines={"linear": long})], "A title", 0.9)
+
+    (figure,) = figures
+    for label in figure.axes[0].yaxis.get_ticklabels():
+        assert label.get_window_extent().x0 >= 0, label.get_text()
