@@ -108,6 +108,17 @@ def test_links_within_the_repository_resolve(page: Path) -> None:
         )
 
 
+def test_every_decision_is_in_the_list_of_them_under_its_number_and_title() -> None:
+    decisions = ROOT / "docs" / "adr"
+    listed = re.findall(
+        r"^\| (\d+) \| \[(.*)\]\((.*)\) \|$", (decisions / "README.md").read_text(), re.MULTILINE
+    )
+    titles = {page.name: page.read_text().split("\n")[0] for page in sorted(decisions.glob("[0-9]*.md"))}
+
+    assert {name: f"# {number}. {title}" for number, title, name in listed} == titles
+    assert all(int(name[:4]) == int(number) for number, _, name in listed)
+
+
 def test_the_example_of_settings_holds_every_setting_with_its_default() -> None:
     example = ROOT / ".env.example"
     variables = re.findall(r"^([A-Z_]+)=", example.read_text(encoding="utf-8"), re.MULTILINE)
