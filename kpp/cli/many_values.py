@@ -11,7 +11,7 @@ class ManyFiles(TyperCommand):
 
     FILES = ("--train", "--test")
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # private
         """Read the arguments, after these options are written out."""
         return super().parse_args(ctx, list(repeat_options(args, self.FILES)))
 

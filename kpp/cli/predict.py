@@ -67,8 +67,9 @@ def predict(  # noqa: PLR0913 - each parameter is an option
     Each prediction comes with an interval, a verdict on how far it can be trusted, and the reason. The models
     are those that `kpp fit` or `kpp train` stored.
     """
+    from kpp.cli.explanation import show_explanation
     from kpp.cli.options import check_coverage
-    from kpp.cli.predictions import show_explanation, show_predictions
+    from kpp.cli.predictions import show_predictions
     from kpp.whatif.store import read_stored, restore_model
 
     check_coverage(coverage)

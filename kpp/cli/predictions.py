@@ -20,7 +20,6 @@ from kpp.whatif.scenario import complete
 MOST_ROWS = 300  # on screen; more are for files
 LEAST_WIDTH = 80  # columns for a table, so that no number is cut, however narrow the terminal is
 LEAST_NAME = 20  # columns for a service, however narrow the terminal is
-NEXT_TO_NOTHING = 1e-9  # seconds, cores or whatever a part is in
 SIGNS = {IN_RANGE: " ", EXTRAPOLATING: "~", UNSUPPORTED: "?"}
 STYLES = {IN_RANGE: "green", EXTRAPOLATING: "yellow", UNSUPPORTED: "red"}
 
@@ -36,37 +35,13 @@ def show_predictions(model: str, predictions: pd.DataFrame, coverage: float) -> 
     situations = complete(shown)[SITUATION].to_numpy()
     for _, rows in shown.groupby(situations, sort=False):
         console.print()
-        console.print(_title(rows), style="bold")
+        console.print(title_of(rows), style="bold")
         whole.print(_table(rows, console.width))
         for line in _reasons(rows, console.width):
             console.print(line)
     left = len(predictions) - len(shown)
     if left:
         console.print(f"\n… and {left} rows more: write all with --output FILE, or print them with --json")
-
-
-def show_explanation(predictions: pd.DataFrame, parts: pd.DataFrame) -> None:
-    """Print what makes up each prediction: what all services of a situation share, then each service."""
-    console = Console(highlight=False)
-    shown = predictions.head(MOST_ROWS)
-    width = max(len(str(name)) for name in parts) + 2
-    situations = complete(shown)[SITUATION].to_numpy()
-    for rows in pd.Series(range(len(shown))).groupby(situations, sort=False).indices.values():
-        own = parts.iloc[rows].map(_cell)
-        console.print(f"\nWhat makes up the predictions at {_title(shown.iloc[rows])}", style="bold")
-        shared = [name for name in own if len(rows) > 1 and own[name].eq(own[name].iloc[0]).all()]
-        _show_parts(console, own[shared].iloc[0], width)
-        for service, (_, part) in zip(
-            shown[SERVICE].iloc[rows], own.drop(columns=shared).iterrows(), strict=True
-        ):
-            console.print(str(service))
-            _show_parts(console, part, width)
-
-
-def _show_parts(console: Console, parts: "pd.Series[Any]", width: int) -> None:
-    for name, text in parts.items():
-        if text:
-            console.print(f"  {name:<{width}}{text}", soft_wrap=True)
 
 
 def as_records(frame: pd.DataFrame) -> list[dict[Hashable, Any]]:
@@ -76,7 +51,8 @@ def as_records(frame: pd.DataFrame) -> list[dict[Hashable, Any]]:
     return records
 
 
-def _title(rows: pd.DataFrame) -> str:
+def title_of(rows: pd.DataFrame) -> str:
+    """A situation in a few words: the users, and their pause where that was asked for."""
     first = rows.iloc[0]
     pause = first.get(THINK_TIME)
     has_pause = pause is not None and not math.isnan(pause)
@@ -176,11 +152,3 @@ def _whose(services: Sequence[str], everyone: Sequence[str]) -> str:
 def _list(services: Sequence[str]) -> str:
     more = f" and {len(services) - MOST_NAMES} more" if len(services) > MOST_NAMES else ""
     return ", ".join(services[:MOST_NAMES]) + more
-
-
-def _cell(value: Any) -> str:
-    if not isinstance(value, float):
-        return "" if value is None else str(value)
-    if math.isnan(value):
-        return ""
-    return f"{value:.4g}" if abs(value) >= NEXT_TO_NOTHING else "0"

@@ -22,7 +22,7 @@ _STOP_SECONDS = 10
 class _AbortableProtocol(H11Protocol):
     """Gives each request the means to reset its connection."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # always TCP
         super().connection_made(transport)
         served: Any = self.app
 

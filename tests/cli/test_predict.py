@@ -110,7 +110,11 @@ def test_a_law_that_the_table_obeys_is_predicted(models: str, capsys: pytest.Cap
 
 def test_an_explanation_names_the_parts(models: str, capsys: pytest.CaptureFixture[str]) -> None:
     main_ok(["predict", "--users", "50", "--models", models, "--explain"])
-    assert "What makes up the predictions" in capsys.readouterr().out
+    _, explained = capsys.readouterr().out.split("What makes up the predictions at 50 users\n")
+    assert "Bottleneck: catalog" in explained.splitlines()  # 3 ms on one replica; 4 on two
+    for service in SERVICES:
+        assert sum(line.startswith(f"{service} ") for line in explained.splitlines()) >= 1
+    assert max(len(line) for line in explained.splitlines()) <= 80
 
     main_ok(["predict", "--users", "50", "--models", models, "--explain", "--json"])
     explanations = json.loads(capsys.readouterr().out)["explanations"]

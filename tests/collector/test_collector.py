@@ -280,7 +280,7 @@ def test_a_lost_tick_is_a_gap_and_is_told(world: World, caplog: pytest.LogCaptur
         if len(world.watcher.batches) == 1:
             world.prometheus.fail_next(NOT_READY, times=gone["left"] - 1)
 
-    world.watcher.sampled = lose_second_tick  # type: ignore[method-assign]
+    world.watcher.sampled = lose_second_tick  # type: ignore[method-assign]  # a tick goes wrong
 
     with caplog.at_level(logging.WARNING):
         world.run()

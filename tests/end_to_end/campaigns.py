@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -87,7 +88,7 @@ class Witness:
             # from one interval before the first on, because the window of CPU is longer
             for tick in range(-1, self.config.samples_per_experiment + 1):
                 at = starts_at + tick * self.config.sampling_interval_seconds
-                self.simulation.call_at(at, lambda at=at: self._note(at))  # type: ignore[misc]
+                self.simulation.call_at(at, partial(self._note, at))
                 if tick > 0:
                     self.grid[round(at, 3)] = experiment.user_count
 
@@ -137,7 +138,7 @@ class World:
             "excluded_services": tcp,
             "output_directory": self.folder / "out",
         }
-        config = Config(**{**found, **settings})  # type: ignore[arg-type]
+        config = Config(**{**found, **settings})  # type: ignore[arg-type]  # any settings
         return Witness(self.simulation, clock or self.pace, config)
 
     def run(self, witness: Witness) -> None:

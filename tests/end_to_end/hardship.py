@@ -231,7 +231,7 @@ def survive_kills(scene: Stage, kills: Sequence[Kill]) -> Survived:
     for kill in (*kills, None):
         arguments = ["--resume"] if has_begun(scene.output) else []
         point = {"target": kill.target, "delay_seconds": kill.delay_seconds} if kill else {}
-        ended = scene.kpp("collect", "--json", *arguments, **point)  # type: ignore[arg-type]
+        ended = scene.kpp("collect", "--json", *arguments, **point)  # type: ignore[arg-type]  # any options
         codes.append(ended.code)
         assert ended.code in (0, -signal.SIGKILL), ended.errors
         if ended.code == 0:

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 
@@ -82,7 +83,7 @@ def test_an_experiment_goes_on_until_it_is_steady(world: World) -> None:
     starts_at = simulation.now + plan.experiments[0].warmup_seconds + 20
     for minute in range(5):
         users = 10 * (minute + 2)
-        simulation.call_at(starts_at + 60 * minute, lambda users=users: set_load(simulation, users))  # type: ignore[misc]
+        simulation.call_at(starts_at + 60 * minute, partial(set_load, simulation, users))
     world.run(campaign)
     (row,) = quality_of(campaign)
     extended = float(row["Extended (s)"])
@@ -99,7 +100,7 @@ def test_one_that_never_gets_steady_ends_at_the_bound(world: World) -> None:
     )
     for minute in range(12):
         users = 5 * (minute + 2)
-        simulation.call_at(simulation.now + 60 * minute + 60, lambda users=users: set_load(simulation, users))  # type: ignore[misc]
+        simulation.call_at(simulation.now + 60 * minute + 60, partial(set_load, simulation, users))
     world.run(campaign)
     (row,) = quality_of(campaign)
     assert (row["Samples"], row["Extended (s)"], row["Steadiness"]) == ("8", "180.0", "drifting")

@@ -34,7 +34,7 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
     def record(figure: Figure, *arguments: object, **options: object) -> None:
         seen.append(figure)
-        save(figure, *arguments, **options)  # type: ignore[arg-type]
+        save(figure, *arguments, **options)  # type: ignore[arg-type]  # any options
 
     monkeypatch.setattr(Figure, "savefig", record)
     return seen

@@ -137,4 +137,4 @@ def test_a_name_that_is_no_dns_label_writes_and_reads_nothing(tmp_path: Path, se
 
 def test_the_model_that_was_read_is_frozen(tmp_path: Path, written: ModelConfig) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        read_model(tmp_path, "frontend").service = "other"  # type: ignore[misc]
+        read_model(tmp_path, "frontend").service = "other"  # type: ignore[misc]  # what it is about

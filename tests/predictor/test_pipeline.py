@@ -188,4 +188,4 @@ def test_services_do_not_touch_each_other() -> None:
 )
 def test_settings_that_make_no_windows_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="train_share between 0 and 1"):
-        PipelineSettings(**options)  # type: ignore[arg-type]
+        PipelineSettings(**options)  # type: ignore[arg-type]  # wrong ones, too

@@ -26,7 +26,7 @@ def _cached_kernel(source_digest: str) -> Callable[[World, float], str]:
     """
 
     def run_kernel(world: World, until: float) -> str:
-        process_events(NativeWorld(*world), until)  # type: ignore[no-untyped-call, arg-type]
+        process_events(NativeWorld(*world), until)  # type: ignore[no-untyped-call, arg-type]  # untyped
         return source_digest
 
     try:

@@ -31,4 +31,4 @@ class NativeWorld(structref.StructRefProxy):
     """Made inside compiled code, `NativeWorld(*world)`: the same arrays under the same names."""
 
 
-structref.define_constructor(NativeWorld, NativeWorldType, World._fields)  # type: ignore[no-untyped-call]
+structref.define_constructor(NativeWorld, NativeWorldType, World._fields)  # type: ignore[no-untyped-call]  # untyped

@@ -72,7 +72,7 @@ def config(url: str, folder: Path, **settings: object) -> Config:
         "cpu_rate_window_seconds": 60,
         "output_directory": folder,
     }
-    return Config(**{**found, **settings})  # type: ignore[arg-type]
+    return Config(**{**found, **settings})  # type: ignore[arg-type]  # any settings
 
 
 def table_of(url: str, folder: Path, request: Request | None = None, **settings: object) -> pd.DataFrame:

@@ -40,7 +40,7 @@ def config_of(world: World, **settings: object) -> Config:
         "excluded_services": tcp,
         "output_directory": world.folder / "out",
     }
-    return Config(**{**found, **settings})  # type: ignore[arg-type]
+    return Config(**{**found, **settings})  # type: ignore[arg-type]  # any settings
 
 
 def check(

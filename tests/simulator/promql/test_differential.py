@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kpp.collector.profiles.profile import Signal
 from kpp.collector.profiles.reading import read_profile
-from kpp.collector.queries import SELF_TEST
+from kpp.collector.queries import SELF_TEST, Query
 from tests.simulator.promql import written_queries
 from tests.simulator.promql.comparison import Servers
 from tests.simulator.promql.generated_queries import expressions
@@ -47,8 +47,8 @@ def test_a_range_query_of_every_feature(servers: Servers, query: str) -> None:
 
 @pytest.mark.parametrize("window_seconds", [60, 120])
 @pytest.mark.parametrize("query", [*QUERIES.values(), SELF_TEST], ids=lambda query: query.name)
-def test_the_collectors_queries(servers: Servers, query: object, window_seconds: int) -> None:
-    text = query.text("shop", window_seconds)  # type: ignore[attr-defined]
+def test_the_collectors_queries(servers: Servers, query: Query, window_seconds: int) -> None:
+    text = query.text("shop", window_seconds)
     answer = servers.assert_same_answer(text, ENDED_AT - 37)
     if query not in OBJECTS:
         assert answer["data"]["result"], "the shop has something for each query"
