@@ -16,7 +16,7 @@ MOST_NAMES = 12  # in a note: a list of all services of a large application is r
 def read_campaign(
     tables: Sequence[Path], calls: Path | None, cpu_limits: Path | None
 ) -> "tuple[Campaign, tuple[str, ...]]":
-    """Read tables, calls and limits. Without `calls`, what `kpp collect` wrote beside the tables is taken.
+    """Read tables, calls and limits. Without `calls`, what lies beside the tables is taken.
 
     Returns:
         The campaign, and notes on what reading did.
@@ -39,12 +39,22 @@ def read_campaign(
 
 
 def find_calls(tables: Sequence[Path]) -> list[Path]:
-    """The calls that `kpp collect` wrote beside its tables, also those in a folder, under the same stem."""
+    """The calls that `kpp collect` or `kpp import` wrote beside these tables, also those in a folder."""
     from kpp.table.folders import list_files
 
-    files = [file.path for file in list_files(tables)]
-    beside = [file.with_name(file.name.replace(RESULTS, CALLS, 1)) for file in files]
-    return [path for path, file in zip(beside, files, strict=True) if path != file and path.is_file()]
+    found = (_calls_of(file.path) for file in list_files(tables))
+    return [path for path in found if path.is_file()]
+
+
+def _calls_of(table: Path) -> Path:
+    """Where they are, if there are some.
+
+    >>> _calls_of(Path("performance_results_1.csv")).name, _calls_of(Path("tuesday.csv")).name
+    ('performance_calls_1.csv', 'tuesday_calls.csv')
+    """
+    if table.name.startswith(RESULTS):
+        return table.with_name(table.name.replace(RESULTS, CALLS, 1))
+    return table.with_name(f"{table.stem}_calls.csv")
 
 
 def show_notes(notes: Iterable[str]) -> None:

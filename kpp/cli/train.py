@@ -137,9 +137,9 @@ def find_tables(folder: Path) -> Sequence[Path]:
     Raises:
         InputError: there are none.
     """
-    from kpp.table.folders import NOT_MEASUREMENTS
+    from kpp.table.folders import may_hold_measurements
 
-    found = sorted(path for path in folder.glob("*.csv") if not path.name.startswith(NOT_MEASUREMENTS))
+    found = sorted(path for path in folder.glob("*.csv") if may_hold_measurements(path))
     measured = [path for path in found if "_simulated_" not in path.name]
     if not found:
         mend = "measure some with `kpp collect`, or name a CSV file"

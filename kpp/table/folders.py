@@ -11,7 +11,8 @@ from kpp.table.faults import PARQUET_SUFFIXES
 
 SUFFIXES = (".csv", *PARQUET_SUFFIXES)
 # beginnings of names: what a campaign writes beside its measurements, and what writers leave behind
-NOT_MEASUREMENTS = ("performance_calls_", "performance_quality_", ".", "_")
+_NOT_MEASUREMENTS = ("performance_calls_", "performance_quality_", ".", "_")
+_IMPORTED_CALLS = "_calls"  # what `kpp import --output NAME.csv` writes beside them is NAME_calls.csv
 MOST_BYTES = 250_000_000  # of CSV in memory at once: some three million rows, two gigabytes while prepared
 PARQUET_FACTOR = 3  # the same rows take so many times the bytes as CSV
 
@@ -58,6 +59,15 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def may_hold_measurements(path: Path) -> bool:
+    """Whether a table in a folder is one of measurements, by its name.
+
+    >>> [may_hold_measurements(Path(name)) for name in ("tuesday.csv", "tuesday_calls.csv", "_SUCCESS.csv")]
+    [True, False, False]
+    """
+    return not path.name.startswith(_NOT_MEASUREMENTS) and not path.stem.endswith(_IMPORTED_CALLS)
+
+
 def split_by_service(files: Sequence[TableFile], most_bytes: int = MOST_BYTES) -> Iterator[list[TableFile]]:
     """Cut the files into groups that fit in memory, all files of a service in one.
 
@@ -85,7 +95,7 @@ def _list_folder(folder: Path) -> list[TableFile]:
     found = sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(NOT_MEASUREMENTS) and path.is_file()
+        if path.suffix.lower() in SUFFIXES and may_hold_measurements(path) and path.is_file()
     )
     if not found:
         mend = f"name the files, or a folder with {', '.join(SUFFIXES)} files"

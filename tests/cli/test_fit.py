@@ -55,25 +55,32 @@ def test_json_tells_errors_notes_and_where_the_models_are(
     assert found["skipped"] == {}
 
 
-def test_limits_and_calls_are_read_and_calls_are_found_beside_a_campaign(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("table_name", "calls_name"),
+    [
+        ("performance_results_20260101-000000.csv", "performance_calls_20260101-000000.csv"),
+        ("tuesday.csv", "tuesday_calls.csv"),  # as `kpp import --output` names them
+    ],
+)
+@pytest.mark.parametrize("named", ["folder", "table"])
+def test_limits_are_read_and_calls_are_found_beside_a_table_and_in_a_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], table_name: str, calls_name: str, named: str
 ) -> None:
-    table = write_shop(tmp_path / "performance_results_20260101-000000.csv")
-    calls = tmp_path / "performance_calls_20260101-000000.csv"
+    folder = tmp_path / "campaigns"
+    folder.mkdir()
+    table = write_shop(folder / table_name)
+    calls = folder / calls_name
     calls.write_text("Caller,Callee,Calls\nfrontend,cart,0.5\nfrontend,catalog,3\n", encoding="utf-8")
     limits = tmp_path / "limits.csv"
     limits.write_text("Service,CPU Limit\nfrontend,0.5\n", encoding="utf-8")
+    files = str(folder if named == "folder" else table)
 
-    folder = tmp_path / "campaigns"
-    folder.mkdir()
-    table, calls = table.rename(folder / table.name), calls.rename(folder / calls.name)
-    for named in (table, folder):
-        main_ok(["fit", str(named), "--models", str(tmp_path), "--cpu-limits", str(limits), "--json"])
+    main_ok(["fit", files, "--models", str(tmp_path), "--cpu-limits", str(limits), "--json"])
 
-        out, err = capsys.readouterr()
-        origin = json.loads(out)["origin"]
-        assert (origin["with_calls"], origin["with_cpu_limits"]) == (True, True)
-        assert f"Calls are read from {calls}" in err
+    out, err = capsys.readouterr()
+    origin = json.loads(out)["origin"]
+    assert (origin["with_calls"], origin["with_cpu_limits"]) == (True, True)
+    assert f"Calls are read from {calls}" in err
 
 
 @pytest.mark.parametrize(

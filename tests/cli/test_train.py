@@ -190,6 +190,7 @@ def test_what_a_campaign_writes_beside_its_measurements_is_not_trained_on(tmp_pa
         "performance_results_1.csv",
         "performance_calls_1.csv",
         "performance_quality_1.csv",
+        "tuesday_calls.csv",
         "a.txt",
     ):
         (tmp_path / name).touch()

@@ -75,6 +75,7 @@ def test_a_folder_of_plain_tables_is_all_of_them_without_what_lies_beside(tmp_pa
     write_measurements(rows.iloc[50:], tmp_path / "performance_results_2.csv")
     (tmp_path / "performance_calls_1.csv").write_text("Caller,Callee,Calls\n")
     (tmp_path / "performance_quality_1.csv").write_text("Experiment,User Count,Samples\n")
+    (tmp_path / "tuesday_calls.csv").write_text("Caller,Callee,Calls\n")
 
     assert len(read_measurements([tmp_path]).frame) == len(rows)
 
