@@ -44,7 +44,7 @@ demo: setup ## collect from a simulated cluster and train on it, in demo/; DATA=
 	$(BIN)/kpp $(if $(DATA),train "$$DATA",demo)
 
 test: check ## every check, then every test; ARGS="-k name" picks some
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 check: setup ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

@@ -35,9 +35,9 @@ def make_campaign(
 ) -> Campaign:
     """Aggregate a table by (minute, service, user count): the mean of what was measured.
 
-    Replicas, requests and limits of 0 count as not known: a service without a pod serves nobody.
+    Requests and limits of 0 count as not known. Where no replica is ready, those of the minutes around count.
     """
-    scale = [column for column in (REPLICAS, CPU_REQUEST, CPU_LIMIT) if column in table.frame]
+    scale = [column for column in (CPU_REQUEST, CPU_LIMIT) if column in table.frame]
     frame = table.frame.assign(
         **{column: table.frame[column].where(table.frame[column] > 0) for column in scale}
     )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import pytest
@@ -29,6 +30,25 @@ QUICK = {  # a campaign of some seconds
 }
 
 
+class Process(subprocess.Popen[str]):
+    """Is not waited for when a test fails in the middle."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, error, traceback)
+
+
+@pytest.fixture
+def hangups_heard() -> Iterator[None]:
+    """A process that is started now hears SIGHUP, also where the tests run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @dataclass
 class World:
     """Both servers, and an environment in which `kpp` finds them."""
@@ -38,8 +58,8 @@ class World:
     folder: Path
     environment: dict[str, str]
 
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
+    def start(self, *arguments: str) -> "Process":
+        return Process(
             [*KPP, *arguments],
             env=self.environment,
             cwd=self.folder,
@@ -97,6 +117,7 @@ def test_phases_are_told_line_by_line_where_there_is_no_terminal(world: World) -
     assert f"Collected {2 * len(SERVICES)} rows in dataset/performance_results_" in result.stdout
 
 
+@pytest.mark.usefixtures("hangups_heard")
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interruption_leaves_the_cluster_as_it_was_found(world: World, stop: signal.Signals) -> None:
     before = load_generator(world)

@@ -19,7 +19,7 @@ from kpp.schema import (
     USER_COUNT,
 )
 from kpp.whatif.campaign import MINUTES, levels_of, make_campaign, read_calls, read_cpu_limits
-from tests.measurements import as_table, make_measurements
+from tests.measurements import as_table
 
 COLUMNS = [TIMESTAMP, SERVICE, USER_COUNT, RESPONSE_TIME, THROUGHPUT, CPU_USAGE, REPLICAS, CPU_LIMIT]
 
@@ -122,11 +122,3 @@ def test_limits_are_read_by_service_and_refused_when_twice(tmp_path: Path) -> No
     path.write_text("Service,CPU Limit\na,0.2\na,1\n", encoding="utf-8")
     with pytest.raises(InputError, match="line 3: a is there twice"):
         read_cpu_limits(path)
-
-
-def test_no_ready_replica_counts_as_not_known() -> None:
-    rows = make_measurements(user_counts=(10,), samples=3).assign(**{REPLICAS: [2.0, 0.0, 3.0]})
-
-    found = make_campaign(as_table(rows)).measurements[REPLICAS]
-
-    assert found.isna().tolist() == [False, True, False]
