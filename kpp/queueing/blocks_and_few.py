@@ -1,14 +1,14 @@
-"""Linear algebra of many services that have only a few levels in common: its cost grows linearly with services.
+"""Linear algebra of many services that have only a few levels in common: its cost is linear in the services.
 
 The matrix is A = D - F' F: D holds a small block of each service on its diagonal, F has a row for each level.
 By the formula of Woodbury (M. A. Woodbury, Inverting modified matrices, Princeton 1950),
 
     A^-1 = D^-1 + D^-1 F' (I - F D^-1 F')^-1 F D^-1
 
-which inverts the blocks, and one matrix of the size of the levels. Solutions that may not be negative are found
-by block principal pivoting: all variables that are on the wrong side change it at once (J. J. Judice and F. M.
-Pires, A block principal pivoting algorithm for large-scale strictly monotone linear complementarity problems,
-Computers & Operations Research 21(5), 1994).
+which inverts the blocks, and one matrix of the size of the levels. Solutions that may not be negative are
+found by block principal pivoting: all variables that are on the wrong side change it at once (J. J. Judice
+and F. M. Pires, A block principal pivoting algorithm for large-scale strictly monotone linear complementarity
+problems, Computers & Operations Research 21(5), 1994).
 """
 
 from functools import cached_property
@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 TERMS = 2  # of each service
-RIDGE = 1e-10  # x the diagonal, so that what is hardly determined can be solved
+RIDGE = 1e-12  # x the diagonal, so that what is hardly determined can be solved
 SMALL = 1e-12  # relative: a negative number of this size is rounding
 PATIENCE = 3  # exchanges of many variables that make nothing better, before one is exchanged at a time
 MOST_EXCHANGES = 1000  # a handful is usual; rounding could make them go round in circles
