@@ -19,7 +19,7 @@ from kpp.queueing.limits import LimitSource, estimate_share
 from kpp.queueing.own_times import OwnTimes, estimate_lightest, split_times, unloaded_by_level
 from kpp.queueing.parameters import LEAST_CYCLE_SECONDS, Parameters, Situations
 from kpp.queueing.plateau import find_plateaus
-from kpp.queueing.robust import Estimate, middle, robust_location
+from kpp.queueing.robust import Estimate, middle, robust_locations
 from kpp.queueing.system import others_share, stations_at, waits_of
 from kpp.queueing.visits import estimate_think_time, estimate_visit_ratios
 
@@ -78,7 +78,7 @@ def estimate(
     capacity = _choose_kinds(levels, times, capacity, parameters)
     parameters = replace(parameters, ceiling=capacity.ceiling_rps)
     by_level = _unload(levels, times, capacity, parameters)
-    unloaded = [robust_location(column, levels.minutes) for column in by_level.T]
+    unloaded = robust_locations(by_level, levels.minutes[:, None])
     parameters = replace(parameters, unloaded=np.array([each.value for each in unloaded]))
     return Estimates(
         measured, graph, reason, think_time, visits, unloaded, cpu, application, capacity, parameters
