@@ -19,7 +19,7 @@ from kpp.queueing.limits import LimitSource, estimate_share
 from kpp.queueing.own_times import OwnTimes, estimate_lightest, split_times, unloaded_by_level
 from kpp.queueing.parameters import LEAST_CYCLE_SECONDS, Parameters, Situations
 from kpp.queueing.plateau import find_plateaus
-from kpp.queueing.robust import Estimate, middle, robust_location
+from kpp.queueing.robust import Estimate, middle, robust_locations
 from kpp.queueing.system import others_share, stations_at, waits_of
 from kpp.queueing.visits import estimate_think_time, estimate_visit_ratios
 
@@ -60,15 +60,14 @@ def estimate(
     application = estimate_share(levels, graph, cpu, (entry, unknown_calls))
     plateaus = find_plateaus(levels, times.own, lightest, factors, entry)
     capacity = estimate_capacity(levels, cpu, application, plateaus)
-    nested, nested_waits = _nesting(graph, ratios, entry)
     parameters = Parameters(
         entry=entry,
         think_time=think_time.value,
         visit_ratio=ratios,
         unloaded=lightest,
         entry_offset=max(np.nan_to_num(middle((times.whole - levels.response_time)[:, entry])), 0.0),
-        nested=nested,
-        nested_waits=nested_waits,
+        graph=graph or _star(ratios, entry),
+        calls_known=graph is not None,
         burst=graph.burst_sizes() if graph is not None else np.maximum(2 * ratios - 1, 1.0),
         background=cpu.background,
         demand=capacity.demand,
@@ -79,7 +78,7 @@ def estimate(
     capacity = _choose_kinds(levels, times, capacity, parameters)
     parameters = replace(parameters, ceiling=capacity.ceiling_rps)
     by_level = _unload(levels, times, capacity, parameters)
-    unloaded = [robust_location(column, levels.minutes) for column in by_level.T]
+    unloaded = robust_locations(by_level, levels.minutes[:, None])
     parameters = replace(parameters, unloaded=np.array([each.value for each in unloaded]))
     return Estimates(
         measured, graph, reason, think_time, visits, unloaded, cpu, application, capacity, parameters
@@ -116,15 +115,10 @@ def _fit_demand(levels: Levels, offered: Floats, times: OwnTimes) -> tuple[Deman
     return DemandFall(rate, reference, largest), fit_cpu(records, rate.value, largest)
 
 
-def _nesting(graph: CallGraph | None, visits: Floats, entry: int) -> tuple[Floats, Floats]:
-    """The matrices that make response times of own times and of waits."""
-    count = len(visits)
-    if graph is not None:
-        nested = graph.nesting()
-        return nested, nested
-    waits = np.eye(count)
-    waits[entry] = visits
-    return np.eye(count), waits
+def _star(visits: Floats, entry: int) -> CallGraph:
+    """The entry service calls all others: for want of a graph."""
+    others = np.flatnonzero(np.arange(len(visits)) != entry)
+    return CallGraph.of(np.full(len(others), entry), others, visits[others], len(visits))
 
 
 def _unload(levels: Levels, times: OwnTimes, capacity: Capacity, parameters: Parameters) -> Floats:
@@ -136,7 +130,7 @@ def _unload(levels: Levels, times: OwnTimes, capacity: Capacity, parameters: Par
     flows = np.nan_to_num(levels.throughput)
     waits = waits_of(parameters, situations, stations, flows * others_share(levels.user_count)[:, None])
     if times.own is times.whole:
-        waits = np.where(np.isfinite(waits), waits, 0.0) @ parameters.nested_waits.T
+        waits = parameters.nest_waits(np.where(np.isfinite(waits), waits, 0.0))
     return unloaded_by_level(times.own, waits, parameters.fall.factor(offered), stations.utilization(flows))
 
 

@@ -12,51 +12,99 @@ concurrent calls.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array, eye_array
+from scipy.sparse.csgraph import connected_components
 
 from kpp.errors import InputError
 from kpp.schema import CALLEE, CALLER, CALLS
 
 Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+MOST_DOUBLINGS = 64  # of the calls that are followed; without a circle, their depth is enough
+NEGLIGIBLE = 1e-30  # calls per request
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CallGraph:
-    """Who calls whom, how often.
+    """Who calls whom, how often; sparse, since a service calls few of a thousand others.
 
     Attributes:
         calls: (services, services), callers in rows; mean calls per request that the caller serves.
     """
 
-    calls: Floats
+    calls: csr_array
+
+    @classmethod
+    def of(cls, callers: ArrayLike, callees: ArrayLike, counts: ArrayLike, size: int) -> "CallGraph":
+        """From a list of calls: indices of services, and mean calls; those of a pair add up."""
+        places = (np.asarray(callers, dtype=np.intp), np.asarray(callees, dtype=np.intp))
+        calls = csr_array((np.asarray(counts, dtype=np.float64), places), shape=(size, size))
+        calls.eliminate_zeros()
+        return cls(calls)
 
     def visit_ratios(self, entry: int) -> Floats:
         """(services,) visits per request to the service with the index `entry`."""
-        start = np.zeros(len(self.calls))
-        start[entry] = 1.0
-        return np.asarray(np.linalg.solve(np.eye(len(start)) - self.calls.T, start), dtype=np.float64)
+        return np.asarray(self.nesting[[entry]].toarray()[0], dtype=np.float64)
 
     def own_times(self, response_times_seconds: Floats) -> Floats:
         """Response times without those of the callees; (…, services) to (…, services)."""
-        own: Floats = response_times_seconds - response_times_seconds @ self.calls.T
-        return own
+        return np.asarray(response_times_seconds - (self.calls @ response_times_seconds.T).T)
 
-    def nesting(self) -> Floats:
-        """(services, services) the matrix that makes response times of own times."""
-        return np.asarray(np.linalg.inv(np.eye(len(self.calls)) - self.calls), dtype=np.float64)
+    @cached_property
+    def nesting(self) -> csr_array:
+        """(services, services) the matrix that makes response times of own times: I + C + C² + …"""
+        power, total = self.calls, eye_array(*self.calls.shape, format="csr") + self.calls
+        for _ in range(MOST_DOUBLINGS):
+            power = power @ power
+            power.data[power.data < NEGLIGIBLE] = 0.0
+            power.eliminate_zeros()
+            if not power.nnz:
+                break
+            total = total + power @ total
+        return total
 
     def response_times(self, own_times_seconds: Floats) -> Floats:
         """Response times with those of all callees; (…, services) to (…, services)."""
-        composed: Floats = own_times_seconds @ self.nesting().T
-        return composed
+        return np.asarray((self.nesting @ own_times_seconds.T).T, dtype=np.float64)
 
     def calls_made(self) -> Floats:
         """(services,) calls per request that a service serves."""
-        made: Floats = self.calls.sum(axis=1)
-        return made
+        return np.asarray(self.calls.sum(axis=1), dtype=np.float64)
+
+    @property
+    def counts(self) -> Floats:
+        """(calls,) mean calls per request of the caller, by callee."""
+        return np.asarray(self._by_callee.data, dtype=np.float64)
+
+    def callers_of(self, callee: int) -> tuple[Indices, Floats]:
+        """Who calls a service, and how often."""
+        own = slice(*self._by_callee.indptr[callee : callee + 2])
+        return self._by_callee.indices[own], self._by_callee.data[own]
+
+    def most_of_callers(self, values: Floats, weights: Floats) -> Floats:
+        """The largest value that a caller has, times the weight of its call; 0 for a service without callers.
+
+        Args:
+            values: (situations, services), not negative.
+            weights: (calls,), in the order of `counts`.
+
+        Returns:
+            (situations, services)
+        """
+        found = np.zeros_like(values)
+        starts, ends = self._by_callee.indptr[:-1], self._by_callee.indptr[1:]
+        called = np.flatnonzero(ends > starts)
+        if len(called):
+            sent = values[:, self._by_callee.indices] * weights
+            found[:, called] = np.maximum.reduceat(sent, starts[called], axis=1)
+        return found
 
     def burst_sizes(self) -> Floats:
         """(services,) calls that a request of a caller makes one after the other, as a callee meets them.
@@ -64,24 +112,54 @@ class CallGraph:
         Only means are recorded. For a number of calls with a geometric distribution, a call that is picked at
         random has 2 c - 1 of its kind; weighted by the callers' shares, and at least 1.
         """
-        weights = self.calls / np.maximum(self.calls.sum(axis=0), np.finfo(float).tiny)
-        sizes: Floats = (weights * np.maximum(2 * self.calls - 1, 1.0)).sum(axis=0)
-        return np.maximum(sizes, 1.0)
+        sizes = self._by_callee.copy()
+        sizes.data = self.counts * np.maximum(2 * self.counts - 1, 1.0)
+        totals = np.maximum(self.calls.sum(axis=0), np.finfo(float).tiny)
+        return np.asarray(np.maximum(sizes.sum(axis=0) / totals, 1.0), dtype=np.float64)
+
+    def dump(self) -> dict[str, Any]:
+        """As plain data: a list of calls."""
+        listed = self.calls.tocoo()
+        return {
+            "callers": listed.row.tolist(),
+            "callees": listed.col.tolist(),
+            "counts": listed.data.tolist(),
+        }
+
+    @cached_property
+    def _by_callee(self) -> Any:
+        return self.calls.tocsc()
 
 
-def read_graph(calls: pd.DataFrame, services: Sequence[str]) -> CallGraph:
+def read_graph(calls: pd.DataFrame, services: Sequence[str]) -> CallGraph | None:
     """Arrange a table of calls in the order of `services`; calls of others are left out.
+
+    Returns:
+        None if none are left.
 
     Raises:
         InputError: the calls go round in a circle without end.
     """
     known = calls[calls[CALLER].isin(services) & calls[CALLEE].isin(services)]
-    matrix = np.zeros((len(services), len(services)))
     index = {service: position for position, service in enumerate(services)}
-    for caller, callee, count in zip(known[CALLER], known[CALLEE], known[CALLS], strict=True):
-        matrix[index[caller], index[callee]] += count
-    radius = float(np.abs(np.linalg.eigvals(matrix)).max()) if len(services) else 0.0
-    if radius >= 1:
+    callers, callees = known[CALLER].map(index), known[CALLEE].map(index)
+    graph = CallGraph.of(callers, callees, known[CALLS], len(services))
+    if _longest_circle(graph.calls) >= 1:
         what = "the calls go round in a circle, so that one request would make endless calls"
         raise InputError(what, where="calls table", mend="correct the circle's calls per request")
-    return CallGraph(matrix)
+    return graph if graph.calls.nnz else None
+
+
+def _longest_circle(calls: csr_array) -> float:
+    """The spectral radius: what of a request comes back, each time round the worst circle; 0 without one.
+
+    Only services that reach each other have a part in it.
+    """
+    count, component = connected_components(calls, connection="strong")
+    sizes = np.bincount(component, minlength=count)
+    radius = 0.0
+    for number in np.unique(component[(sizes[component] > 1) | (calls.diagonal() > 0)]):
+        members = np.flatnonzero(component == number)
+        together = calls[members][:, members].toarray()
+        radius = max(radius, float(np.abs(np.linalg.eigvals(together)).max()))
+    return radius

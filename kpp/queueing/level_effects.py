@@ -2,7 +2,8 @@
 
 The model of a relative error of service s at level l is e[l, s] = g[l] + r[l, s], with a level effect g of
 variance b and scatter r of variance v[s]: a mixed model with one random effect. Its generalized least squares
-need no effect estimated, since the covariance of a level, diag(v) + b 1 1', has a closed inverse; the
+need no effect estimated, since the covariance of a level, diag(v) + b 1 1', has a closed inverse. The normal
+matrix is a block of each service less a matrix of the rank of the levels (`kpp.queueing.blocks_and_few`). The
 variances follow by expectation and maximization.
 
 Source: C. R. Henderson, Best linear unbiased estimation and prediction under a selection model, Biometrics
@@ -13,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
+
+from kpp.queueing.blocks_and_few import TERMS, BlocksAndFew
 
 Floats = NDArray[np.float64]
 
-TERMS = 2  # of each service
 LEAST_SERVICES = 4  # with fewer, a level effect cannot be told from scatter
 HUBER_SQUARES = (
     0.8214  # the mean of weight x error^2 for normal errors and Huber's weights of 1.345: 2 Phi - 1
@@ -77,30 +78,21 @@ class Solved:
 
 def solve_together(model: Terms, variances: Variances) -> Solved:
     """Generalized least squares for given variances."""
-    levels, services, _ = model.terms.shape
     precisions = model.weights / variances.scatter**2  # (levels, services)
     shrink = _shrink(precisions, variances.between)
-    weighted = (precisions[..., None] * model.terms).reshape(levels, services * TERMS)
+    prior = 1 / model.prior_deviation**2
     own = np.einsum("ls,lsi,lsj->sij", precisions, model.terms, model.terms)
-    normal = np.zeros((services * TERMS, services * TERMS))
-    for service in range(services):
-        block = slice(service * TERMS, (service + 1) * TERMS)
-        normal[block, block] = own[service]
-    normal -= weighted.T @ (shrink[:, None] * weighted)
+    weighted = precisions[..., None] * model.terms
+    normal = BlocksAndFew(own + prior[..., None] * np.eye(TERMS), np.sqrt(shrink)[:, None, None] * weighted)
     totals = (precisions * model.target).sum(axis=1)
-    right = np.einsum("ls,lsi->si", precisions * model.target, model.terms).ravel()
-    right -= weighted.T @ (shrink * totals)
-    prior = (1 / model.prior_deviation**2).ravel()
-    normal += np.diag(prior)
-    right += prior * model.prior_mean.ravel()
-    coefficients = _non_negative(normal, right).reshape(services, TERMS)
+    right = np.einsum("ls,lsi->si", precisions * model.target, model.terms)
+    right += prior * model.prior_mean - np.einsum("lsi,l->si", weighted, shrink * totals)
+    coefficients = normal.solve_non_negative(right)
     errors = model.target - (model.terms * coefficients).sum(axis=2)
     common = (precisions * errors).sum(axis=1)
     squares = float((precisions * errors**2).sum() - (shrink * common**2).sum())
-    squares += float((prior * (coefficients - model.prior_mean).ravel() ** 2).sum())
-    inverse = np.linalg.pinv(normal, hermitian=True).reshape(services, TERMS, services, TERMS)
-    covariance = np.array([inverse[service, :, service, :] for service in range(services)])
-    return Solved(coefficients, covariance, errors, squares)
+    squares += float((prior * (coefficients - model.prior_mean) ** 2).sum())
+    return Solved(coefficients, normal.inverse_blocks(), errors, squares)
 
 
 def update_variances(model: Terms, errors: Floats, variances: Variances) -> Variances:
@@ -130,13 +122,3 @@ def _shrink(precisions: Floats, between: float) -> Floats:
     """(levels,) b / (1 + b sum(1 / v)): the variance of a level effect once the level is measured."""
     shrink: Floats = between / (1 + between * precisions.sum(axis=1))
     return shrink
-
-
-def _non_negative(normal: Floats, right: Floats) -> Floats:
-    """The minimum of x' normal x - 2 right' x over x >= 0."""
-    scale = 1 / np.sqrt(np.maximum(np.diag(normal), np.finfo(float).tiny))
-    scaled = normal * np.outer(scale, scale) + 1e-10 * np.eye(len(normal))
-    root = np.linalg.cholesky(scaled)  # lower, so that scaled = root root'
-    found, _ = nnls(root.T, np.linalg.solve(root, right * scale))
-    solution: Floats = found * scale
-    return solution

@@ -35,7 +35,7 @@ def split_times(levels: Levels, graph: CallGraph | None) -> OwnTimes:
     whole = np.where(known, true_mean(np.where(known, levels.response_time, 0.0)), np.nan)
     if graph is None:
         return OwnTimes(whole, whole)
-    own = whole - np.nan_to_num(whole) @ graph.calls.T
+    own = graph.own_times(np.nan_to_num(whole))
     return OwnTimes(whole, np.where(known, np.maximum(own, LEAST_OWN * whole), np.nan))
 
 

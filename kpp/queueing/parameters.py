@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kpp.queueing.demand_fall import DemandFall
+from kpp.queueing.layered import CallGraph
 
 Floats = NDArray[np.float64]
 
@@ -22,9 +23,9 @@ class Parameters:
         visit_ratio: visits per request to the entry service; 1 where throughput was never seen.
         unloaded: own time of a request that meets no other, at the reference load, seconds.
         entry_offset: seconds that the entry's response time was measured too low (Envoy's truncation).
-        nested: (services, services) such that response times = nested @ own times + nested_waits @ waits.
-            Where no calls are known, `unloaded` are response times as a whole and this is the identity.
-        nested_waits: the same for waits; where no calls are known, all waits are part of the entry's.
+        graph: who calls whom. Where that is not known, the entry service is taken to make all calls.
+        calls_known: whether it is. If not, `unloaded` are response times as a whole, and waits alone are
+            nested.
         burst: requests that follow one another.
         variability: of the work of requests, relative to the usual; what waits are in proportion to.
         background: cores of one replica without requests.
@@ -39,8 +40,8 @@ class Parameters:
     visit_ratio: Floats
     unloaded: Floats
     entry_offset: float
-    nested: Floats
-    nested_waits: Floats
+    graph: CallGraph
+    calls_known: bool
     burst: Floats
     background: Floats
     demand: Floats
@@ -49,22 +50,24 @@ class Parameters:
     fall: DemandFall
     variability: float = 1.0
 
-    def calls_made(self) -> Floats:
-        """(services, services) calls per request that a caller (row) serves.
+    def nest(self, own: Floats) -> Floats:
+        """What own times make of response times, those of the callees included; (…, services) both."""
+        return self.graph.response_times(own) if self.calls_known else own
 
-        Where they are not known, the entry service is taken to make all of them.
-        """
-        known = np.eye(len(self.nested)) - np.linalg.inv(self.nested)
-        if known.any():
-            return np.maximum(known, 0.0)
-        of_entry = np.zeros_like(self.nested)
-        of_entry[self.entry] = self.visit_ratio
-        of_entry[self.entry, self.entry] = 0.0
-        return of_entry
+    def nest_waits(self, waits: Floats) -> Floats:
+        """The same of waits."""
+        return self.graph.response_times(waits)
+
+    def parts_of_entry(self) -> tuple[Floats, Floats]:
+        """(services,) how often own times, and waits, are part of the entry's response time."""
+        waits = self.graph.visit_ratios(self.entry)
+        alone = np.zeros_like(waits)
+        alone[self.entry] = 1.0
+        return waits if self.calls_known else alone, waits
 
     def unloaded_entry(self) -> float:
         """R0: the response time of a request to the entry service that meets no other, as measured."""
-        whole = float(self.nested[self.entry] @ np.nan_to_num(self.unloaded))
+        whole = float(self.parts_of_entry()[0] @ np.nan_to_num(self.unloaded))
         return max(whole - self.entry_offset, 0.0)
 
     def cycle_seconds(self) -> float:

@@ -21,11 +21,12 @@ def check_calls(found: Estimates) -> list[Finding]:
     if found.graph is None:
         return []
     levels = found.levels
-    calls = found.graph.calls
     findings = []
-    for callee in np.flatnonzero(calls.sum(axis=0) > 0):
-        callers = np.flatnonzero(calls[:, callee] > 0)
-        expected = levels.throughput[:, callers] @ calls[callers, callee]
+    for callee in range(len(levels.services)):
+        callers, counts = found.graph.callers_of(callee)
+        if not len(callers):
+            continue
+        expected = levels.throughput[:, callers] @ counts
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = np.where(expected > 0, levels.throughput[:, callee] / expected, np.nan)
         factor = robust_location(ratios, levels.minutes)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from kpp.queueing.approximate import HALVINGS, solve_closed
 from kpp.queueing.capacity import cpu_capacity
+from kpp.queueing.layered import CallGraph
 from kpp.queueing.parameters import LEAST_CYCLE_SECONDS, Parameters, Situations, Solution
 from kpp.queueing.stations import (
     CFS_PERIOD_SECONDS,
@@ -67,13 +68,14 @@ def solve(parameters: Parameters, situations: Situations) -> Solution:
     factor = parameters.fall.factor(_unsaturated(parameters, situations, offered))
     own = np.nan_to_num(parameters.unloaded) * factor[:, None]
     others = others_share(users)[:, None]
+    working_part, waiting_part = parameters.parts_of_entry()
+    working = own @ working_part
 
     def waits(entry_rps: Floats) -> Floats:
         return waits_of(parameters, situations, stations, entry_rps[:, None] * visits * others)
 
     def entry_time(entry_rps: Floats) -> Floats:
-        working = own @ parameters.nested[parameters.entry]
-        waiting = waits(entry_rps) @ parameters.nested_waits[parameters.entry]
+        waiting = waits(entry_rps) @ waiting_part
         return np.asarray(np.maximum(working + waiting - parameters.entry_offset, 0.0))
 
     fastest = users / np.maximum(think + entry_time(np.zeros_like(users)), LEAST_CYCLE_SECONDS)
@@ -128,24 +130,20 @@ def waits_of(parameters: Parameters, situations: Situations, stations: Stations,
     shared = processor_sharing_wait(held, busy) * parameters.variability
     waits = np.where(shares, shared, throttled_wait(cpu, limit, busy, burst) / replicas)
     stopped = throttled_share(cpu, limit, busy, burst) * busy
-    crowd = _crowd(parameters.calls_made(), stopped * flows / replicas) / replicas
+    crowd = _crowd(parameters.graph, stopped * flows / replicas) / replicas
     return np.asarray(waits + work / AT_ONCE * np.maximum(crowd - 1, 0.0) / 2, dtype=np.float64)
 
 
-def _crowd(calls: Floats, resumed_rps: Floats) -> Floats:
+def _crowd(graph: CallGraph, resumed_rps: Floats) -> Floats:
     """(situations, services) calls that arrive at once, since their caller was stopped until its next period.
 
     As many requests go on as one replica of the caller gets done in a period, each with one call at a time.
 
     Args:
-        calls: (services, services) per request of the caller (row).
+        graph: who calls whom.
         resumed_rps: (situations, services) requests of one replica of each caller that were stopped.
     """
-    resumed = resumed_rps * CFS_PERIOD_SECONDS
-    crowd = np.zeros_like(resumed)
-    for caller in np.flatnonzero(calls.any(axis=1)):
-        crowd = np.maximum(crowd, resumed[:, [caller]] * np.minimum(calls[caller], 1.0))
-    return crowd
+    return graph.most_of_callers(resumed_rps * CFS_PERIOD_SECONDS, np.minimum(graph.counts, 1.0))
 
 
 def others_share(user_count: Floats) -> Floats:
@@ -171,7 +169,7 @@ def _unsaturated(parameters: Parameters, situations: Situations, offered: Floats
 
 def _response_times(parameters: Parameters, own: Floats, wait: Floats, of_entry: Floats) -> Floats:
     """Response times as Envoy would tell them; the entry's by the law, since X and R are one unknown."""
-    times = truncated_mean(own @ parameters.nested.T + wait @ parameters.nested_waits.T)
+    times = truncated_mean(parameters.nest(own) + parameters.nest_waits(wait))
     times[:, parameters.entry] = of_entry
     return np.where(np.isnan(parameters.unloaded), np.nan, times)
 

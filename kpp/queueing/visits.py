@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from kpp.queueing import laws
 from kpp.queueing.levels import Levels
-from kpp.queueing.robust import Estimate, robust_location
+from kpp.queueing.robust import Estimate, robust_location, robust_locations
 
 Floats = NDArray[np.float64]
 
@@ -40,10 +40,6 @@ def estimate_visit_ratios(levels: Levels, entry: int) -> list[Estimate]:
     requests = levels.minutes[:, None] * np.nan_to_num(
         levels.throughput
     )  # the variance of a count is its mean
-    found = []
-    for service, (column, weights) in enumerate(zip(ratios.T, requests.T, strict=True)):
-        if service == entry:
-            found.append(Estimate(1.0, 0.0))
-        else:
-            found.append(robust_location(column, np.maximum(weights, 1e-9)))
+    found = robust_locations(ratios, np.maximum(requests, 1e-9))
+    found[entry] = Estimate(1.0, 0.0)
     return found

@@ -23,6 +23,8 @@ from kpp.whatif.model import Campaign
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+NO_ROWS = np.empty(0, dtype=np.intp)
+
 LEAST_COUNTS = np.array([np.ceil(1 / (1 - coverage) - 1e-9) for coverage in COVERAGES])  # to tell a coverage
 
 
@@ -36,14 +38,15 @@ def calibrate(held_out: HeldOutErrors, campaign: Campaign) -> Intervals:
     nearest = float(np.median(inner)) if len(inner) else 0.0
     distances = np.maximum(held_out.distances, nearest)
 
+    stretches = distances / held_out.spans
+    rows_of = held_out.by_service()
     difficulties, usual_spreads, scores = {}, {}, np.abs(held_out.errors)
     for service, noise in estimate_noise(campaign).items():
-        own = held_out.services == service
+        own = rows_of.get(service, NO_ROWS)
         difficulty = difficulties[service] = estimate_difficulty(noise, held_out[own])
-        stretches = (distances / held_out.spans)[own]
-        usual_spreads[service] = np.nan_to_num(_median(held_out.spreads[own & ~held_out.beyond]))
+        usual_spreads[service] = np.nan_to_num(_median(held_out.spreads[own[~held_out.beyond[own]]]))
         spreads = np.maximum(held_out.spreads[own], usual_spreads[service])
-        scores[own] /= difficulty.at(distances[own], stretches, spreads)
+        scores[own] /= difficulty.at(distances[own], stretches[own], spreads)
 
     inside, beyond = (_quantiles(scores, held_out, held_out.beyond == where) for where in (False, True))
     services = {
@@ -67,8 +70,8 @@ def _quantiles(scores: Floats, held_out: HeldOutErrors, where: Mask) -> Mapping[
     """
     pooled = _quantiles_of(scores[where])
     found: dict[str, Floats] = defaultdict(lambda: pooled)
-    for service in dict.fromkeys(held_out.services.tolist()):
-        own = where & (held_out.services == service)
+    for service, rows in held_out.by_service().items():
+        own = rows[where[rows]]
         enough = len(np.unique(held_out.loads[own])) >= LEAST_COUNTS
         quantiles = _quantiles_of(scores[own])
         found[service] = np.where(enough[:, None], quantiles, np.fmax(quantiles, pooled))

@@ -59,8 +59,13 @@ class HeldOutErrors:
         """(rows,), distance / span."""
         return self.distances / self.spans
 
-    def __getitem__(self, mask: NDArray[np.bool_]) -> "HeldOutErrors":
-        return HeldOutErrors(*(getattr(self, field.name)[mask] for field in fields(self)))
+    def by_service(self) -> dict[str, NDArray[np.intp]]:
+        """The positions of the rows of each service."""
+        groups = pd.Series(self.services).groupby(self.services).indices
+        return {str(service): np.asarray(rows, dtype=np.intp) for service, rows in groups.items()}
+
+    def __getitem__(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> "HeldOutErrors":
+        return HeldOutErrors(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 def leave_loads_out(user_counts: Sequence[float]) -> list[list[float]]:

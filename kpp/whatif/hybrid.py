@@ -157,8 +157,8 @@ def _share_without_waiting(physics: Solution, parameters: Parameters) -> Floats:
     Only that part is corrected. What a saturated system waits is ruled by its capacity, and what was learned
     of it at one load says nothing about another.
     """
-    working = physics.own @ parameters.nested.T
-    waiting = physics.wait @ parameters.nested_waits.T
+    working = parameters.nest(physics.own)
+    waiting = parameters.nest_waits(physics.wait)
     return np.asarray(working / np.maximum(working + waiting, SMALLEST), dtype=np.float64)
 
 

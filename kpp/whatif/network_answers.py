@@ -50,7 +50,8 @@ def as_explanation(
     solution: Solution, asked: AskedSituations, network: FittedNetwork, index: pd.Index
 ) -> pd.DataFrame:
     """The parts of the scenario's predictions; times are own, waiting, callees, less what Envoy cuts."""
-    whole = solution.own @ network.parameters.nested.T + solution.wait @ network.parameters.nested_waits.T
+    parameters = network.parameters
+    whole = parameters.nest(solution.own) + parameters.nest_waits(solution.wait)
     per_situation = np.ones_like(solution.own)
     parts = {
         "Own Time (s)": solution.own,
@@ -58,9 +59,9 @@ def as_explanation(
         "Callees (s)": whole - solution.own - solution.wait,
         "Cut by Envoy (s)": solution.response_time - whole,
         "Think Time (s)": solution.think_time[:, None] * per_situation,
-        "Visits per Request": network.parameters.visit_ratio * per_situation,
+        "Visits per Request": parameters.visit_ratio * per_situation,
         "CPU Demand (s)": solution.demand,
-        "Background CPU": network.parameters.background * per_situation,
+        "Background CPU": parameters.background * per_situation,
         "Utilization": np.where(np.isfinite(solution.saturation), solution.utilization, np.nan),
     }
     columns = {name: asked.pick(values) for name, values in parts.items()}

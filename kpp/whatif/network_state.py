@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from kpp.queueing.demand_fall import DemandFall
 from kpp.queueing.estimates import Estimates
+from kpp.queueing.layered import CallGraph
 from kpp.queueing.parameters import Parameters
 from kpp.queueing.robust import Estimate
 from kpp.whatif.model import State
@@ -82,7 +83,8 @@ class FittedNetwork:
     def dump(self) -> State:
         """As plain data."""
         return {
-            "parameters": _plain(asdict(self.parameters)),
+            "parameters": _plain({**_fields(self.parameters), "fall": asdict(self.parameters.fall)}),
+            "calls": self.parameters.graph.dump(),
             "errors": _plain(asdict(self.errors)),
             "layouts": self.layouts.dump(),
             "measured": self.measured.tolist(),
@@ -95,10 +97,14 @@ class FittedNetwork:
         parameters = dict(state["parameters"])
         fall = parameters.pop("fall")
         rate = Estimate(*(_number(fall["rate"][field.name]) for field in fields(Estimate)))
+        entry, calls_known = int(parameters.pop("entry")), bool(parameters.pop("calls_known"))
+        size = len(parameters["visit_ratio"])
         return cls(
             parameters=Parameters(
-                **{name: _array(value) for name, value in parameters.items() if name != "entry"},
-                entry=int(parameters["entry"]),
+                **{name: _array(value) for name, value in parameters.items()},
+                entry=entry,
+                graph=CallGraph.of(**state["calls"], size=size),
+                calls_known=calls_known,
                 fall=DemandFall(rate, _number(fall["reference_rps"]), _number(fall["largest_load"])),
             ),
             errors=ParameterErrors(**{name: _array(value) for name, value in state["errors"].items()}),
@@ -111,6 +117,13 @@ class FittedNetwork:
 def _relative(estimates: list[Estimate]) -> Floats:
     errors: Floats = np.array([each.relative_error for each in estimates])
     return np.nan_to_num(errors)
+
+
+def _fields(parameters: Parameters) -> dict[str, Any]:
+    """All but the calls."""
+    return {
+        field.name: getattr(parameters, field.name) for field in fields(parameters) if field.name != "graph"
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -60,8 +60,8 @@ class Growth:
 def saturated_callers(solution: Solution, parameters: Parameters) -> Floats:
     """(situations, services) how far the busiest caller is saturated, from 0 to 1 at its capacity."""
     part = np.clip((solution.utilization - BEGINS) / (1 - BEGINS), 0.0, 1.0)
-    calls = parameters.calls_made() > LEAST_CALLS
-    return np.asarray((part[:, :, None] * calls).max(axis=1), dtype=np.float64)
+    graph = parameters.graph
+    return graph.most_of_callers(part, (graph.counts > LEAST_CALLS).astype(np.float64))
 
 
 def learn_growth(saturated: Floats, left_over: Floats) -> Growth:

@@ -15,7 +15,7 @@ from kpp.whatif.fitting import FittedModels, Origin
 from kpp.whatif.registry import MODELS, make_model
 
 FILE_NAME = "whatif.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 FIT_AGAIN = "fit again with `kpp fit`"
 
 
@@ -58,7 +58,7 @@ def read_stored(folder: Path) -> StoredModels:
     """Read the file and check its outer layer.
 
     Raises:
-        InputError: it is missing, damaged, or of a format that this kpp does not know.
+        InputError: it is missing, damaged, or of a format that this kpp does not read.
     """
     path = folder / FILE_NAME
     try:
@@ -79,6 +79,9 @@ def read_stored(folder: Path) -> StoredModels:
             f"has the format version {version}, newer than {FORMAT_VERSION}, the newest that this kpp reads"
         )
         raise InputError(what, where=str(path), mend="update kpp, or fit again with `kpp fit`")
+    if version < FORMAT_VERSION:
+        what = f"has the format version {version}, which this kpp no longer reads"
+        raise InputError(what, where=str(path), mend=FIT_AGAIN)
     try:
         return TypeAdapter(StoredModels).validate_python(fields)
     except ValidationError as error:

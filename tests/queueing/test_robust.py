@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpp.queueing.robust import Estimate, robust_linear, robust_location
+from kpp.queueing.robust import Estimate, robust_linear, robust_location, robust_locations
 
 
 def test_without_outliers_it_is_nearly_least_squares() -> None:
@@ -42,6 +42,32 @@ def test_weights_count_like_repetitions() -> None:
 
     repeated = robust_location(np.repeat(values, weights.astype(int)))
     assert weighted.value == pytest.approx(repeated.value, rel=0.01)
+
+
+@given(seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 25))
+def test_columns_are_located_as_the_linear_fit_of_a_constant_does(seed: int, rows: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.normal(2.0, 0.1, (rows, 6)) * np.where(rng.random((rows, 6)) < 0.1, 50.0, 1.0)
+    values[rng.random((rows, 6)) < 0.2] = np.nan
+    values[:, 5] = 3.0  # without scatter
+    weights = rng.uniform(0.5, 2.0, (rows, 6))
+
+    found = robust_locations(values, weights)
+
+    for column, each in enumerate(found):
+        known = np.isfinite(values[:, column])
+        if not known.any():
+            assert np.isnan(each.value)
+            continue
+        ones = np.ones((int(known.sum()), 1))
+        fit = robust_linear(ones, values[known, column], weights[known, column])
+        assert each.value == pytest.approx(fit.coefficients[0], rel=1e-9)
+        error = np.sqrt(fit.covariance[0, 0])
+        assert each.standard_error == pytest.approx(error, rel=1e-6, abs=1e-12, nan_ok=True)
+
+
+def test_no_rows_at_all_give_nothing() -> None:
+    assert np.isnan(robust_location(np.empty(0)).value)
 
 
 def test_nothing_known_gives_nothing_and_one_value_no_error() -> None:
