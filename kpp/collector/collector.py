@@ -110,7 +110,7 @@ def resume_campaign(
         holder = Holder.this_process(record.campaign_id, record.stem)
         with outcome_recorded(journal), cluster.lease(holder):
             journal.resumed()
-            restore_found(record, cluster, journal)  # before all that may hinder the rest
+            observer.restored(restore_found(record, cluster, journal))  # before all that may hinder the rest
             prometheus.check_ready()
             found = survey(config, cluster, prometheus, clock, record.plan)
             if record.found is not None:

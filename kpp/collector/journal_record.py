@@ -103,7 +103,12 @@ def find_unfinished(directory: Path) -> CampaignRecord | None:
 
 def find_unrestored(directory: Path) -> CampaignRecord | None:
     """The newest campaign in a folder that left a cluster changed."""
-    return next((record for record in _newest_first(directory) if not record.is_restored), None)
+    return next(find_all_unrestored(directory), None)
+
+
+def find_all_unrestored(directory: Path) -> Iterator[CampaignRecord]:
+    """Every campaign in a folder that left a cluster changed, newest first; of whichever cluster."""
+    return (record for record in _newest_first(directory) if not record.is_restored)
 
 
 def _newest_first(directory: Path) -> Iterator[CampaignRecord]:

@@ -253,7 +253,14 @@ def test_an_interrupted_campaign_goes_on_into_the_same_files(world: World) -> No
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=30)
     (journal,) = (world.folder / "dataset").glob("performance_journal_*.jsonl")
-    assert f"kpp collect --resume dataset/{journal.name}" in err
+    assert err.splitlines()[-2:] == [
+        "The cluster is as it was found.",
+        f"kpp: interrupted; run `kpp collect --resume dataset/{journal.name}`",
+    ]
+    patches = len(world.kubernetes.patches)
+    checked = world.run("collect", "--resume", "--check")
+    assert "failed:" in checked.stdout
+    assert len(world.kubernetes.patches) == patches, "a check changes nothing, of a dead campaign either"
 
     result = world.run("collect", "--resume", "--json")
 
