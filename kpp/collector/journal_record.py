@@ -41,6 +41,11 @@ class CampaignRecord:
         return stem_of(self.path)
 
     @property
+    def measurements(self) -> Path:
+        """Its table of measurements, which may not be there yet."""
+        return self.path.with_name(f"{RESULTS}{self.stem}.csv")
+
+    @property
     def state(self) -> ClusterState | None:
         """What has to be put back, as it was found."""
         return ClusterState.from_json(self.found["state"]) if self.found is not None else None

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -223,11 +223,30 @@ def test_what_was_put_back_is_told_when_a_campaign_goes_on(
     world: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = die(world, (2, Phase.WARMUP), monkeypatch)
+    manifest = manifest_path(record.measurements).read_bytes()
 
     resume(world, record)
 
+    assert manifest_path(record.measurements).read_bytes() == manifest, "it tells of the beginning"
     told = "\n".join(world.watcher.changes)
     assert all(f"Deployment {name}: " in told for name in ("loadgenerator", "frontend", "adservice"))
+
+
+@pytest.mark.parametrize("go_on", [restore, resume])
+def test_what_a_killed_process_was_writing_is_removed(
+    world: Campaign, monkeypatch: pytest.MonkeyPatch, go_on: Callable[[Campaign, CampaignRecord], object]
+) -> None:
+    record = die(world, (2, Phase.STARTING), monkeypatch)
+    folder = record.path.parent
+    for kind in ("campaign", "quality"):
+        (name,) = [path.name for path in folder.glob(f"performance_{kind}_*")]
+        (folder / f".{name}.4711.tmp").write_bytes(b"half")
+    other = folder / ".performance_campaign_20200101-000000.json.4711.tmp"
+    other.write_bytes(b"of a campaign that may be alive")
+
+    go_on(world, record)
+
+    assert [path for path in folder.iterdir() if path.suffix == ".tmp"] == [other]
 
 
 def test_a_new_campaign_does_not_take_for_its_own_what_a_dead_one_left(
