@@ -115,6 +115,7 @@ def resume_campaign(
             observer.restored(restore_found(record, cluster, journal))  # before all that may hinder the rest
             prometheus.check_ready()
             found = survey(config, cluster, prometheus, clock, record.plan)
+            refuse_leftovers(record.path.parent, found.state)  # of other campaigns
             if record.found is not None:
                 found = check_same_application(record.found, found)
             with CsvWriter.open_again(record.path.parent, record.stem, record.marks) as files:

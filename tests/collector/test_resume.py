@@ -280,6 +280,24 @@ def test_a_new_campaign_is_refused_whichever_of_the_dead_ones_left_this_cluster_
         world.run()
 
 
+def test_a_campaign_does_not_go_on_with_what_another_one_left(
+    world: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = die(world, (2, Phase.WARMUP), monkeypatch)
+    restore(world, record)
+    world.clock.sleep(1000)
+    other = die(world, (1, Phase.WARMUP), monkeypatch)
+    world.clock.sleep(1000)
+    left = world.kubernetes.cluster.specs()
+
+    with pytest.raises(ClusterError, match=f"as campaign {other.stem} left it"):
+        resume(world, record)
+
+    assert world.kubernetes.cluster.specs() == left
+    restore(world, other)
+    resume(world, record)
+
+
 def test_a_campaign_that_restored_itself_is_resumed_with_what_is_there_now(
     world: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
