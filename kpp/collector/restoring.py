@@ -54,7 +54,7 @@ class Restoring:
             KubernetesError: something is not as it was found, with the commands that restore it by hand; or
                 this is not the load generator that was changed, and nothing is written.
         """
-        self._refuse_another_cluster(state)
+        load_generator = self._find_changed(state)
         report = _Report()
         self._restore_one(
             report,
@@ -62,6 +62,7 @@ class Restoring:
             restore_patch(state.load),
             read=lambda deployment: find_load(deployment, self._profile),
             wanted=state.load,
+            deployment=load_generator,
         )
         for name, count in state.replicas.items():
             self._restore_one(
@@ -75,22 +76,25 @@ class Restoring:
             raise self._not_restored(report)
         return tuple(report.changes)
 
-    def _refuse_another_cluster(self, state: ClusterState) -> None:
-        """A kubeconfig's current context changes; the load generator's uid tells the cluster for sure."""
+    def _find_changed(self, state: ClusterState) -> KubernetesObject | None:
+        """The load generator that was changed; None: it cannot be read.
+
+        The current context of a kubeconfig changes; an object's uid tells the cluster for sure.
+        """
         name, namespace = self._config.load_generator, self._config.namespace
         try:
             found = self._find(name)
         except KubernetesError:
-            return  # what follows meets it too, and says what to do
+            return None  # what follows meets it too, and says what to do
         if found is not None and found["metadata"]["uid"] == state.load_uid:
-            return
+            return found
         by_hand = [self._command(scaled, replicas_patch(count)) for scaled, count in state.replicas.items()]
         rest = f"put the rest back by hand: {' && '.join(by_hand)}" if by_hand else "nothing is left to do"
         raise KubernetesError(
             f"{'is gone' if found is None else 'was made anew'} since the campaign, or this is another "
             "cluster than the campaign's; nothing was written",
             where=f"Deployment {name} in namespace {namespace}",
-            mend=f"name the context of the campaign's cluster with --kube-context; if it is this one, {rest}",
+            mend="name the campaign's cluster with KUBECONFIG and --kube-context; if it is this one, " + rest,
         )
 
     def _restore_one(
@@ -101,9 +105,10 @@ class Restoring:
         *,
         read: Callable[[KubernetesObject], Any],
         wanted: LoadState | int,
+        deployment: KubernetesObject | None = None,
     ) -> None:
         with self._reported(report, name, patch):
-            deployment = self._find(name)
+            deployment = deployment or self._find(name)
             if deployment is None:
                 return  # what the campaign changed is gone
             before = read(deployment)
