@@ -114,33 +114,45 @@ def _show_files(progress: CampaignProgress, *, is_done: bool, as_json: bool) -> 
     files = progress.files
     assert files is not None
     journal = journal_of(files.path)
-    quality = quality_path(files.path)
     record = read_journal(journal) if journal.exists() else None
-    if record is not None and not as_json:
-        print_quality(read_judged(record.quality), Console(highlight=False, markup=False))
-    if progress.row_count == 0:
-        typer.echo("Nothing was collected.", err=True)
-    elif as_json:
-        paths = {
-            "measurements": files.path,
-            "calls": files.calls_path,
-            "manifest": manifest_path(files.path),
-            "journal": journal,
-            "quality": quality,
-        }
-        report = {name: str(path) for name, path in paths.items() if path.exists()}
-        typer.echo(json.dumps({**report, "rows": progress.row_count, "finished": is_done}, indent=2))
+    if as_json:
+        typer.echo(json.dumps(_report(progress, files, record, is_done=is_done), indent=2))
     else:
-        typer.echo(f"Collected {progress.row_count} rows in {files.path}")
-        typer.echo(f"  who calls whom        {files.calls_path}")
-        typer.echo(f"  settings and cluster  {manifest_path(files.path)}")
-        typer.echo(f"  journal               {journal}")
-        if quality.exists():
-            typer.echo(f"  quality               {quality}")
+        if record is not None:
+            print_quality(read_judged(record.quality), Console(highlight=False, markup=False))
+        _print_files(progress.row_count, files)
     if record is not None:
         typer.echo(_tell_state(record), err=True)
     if not is_done and not isinstance(sys.exc_info()[1], Interrupted):  # which says it itself
         typer.echo(f"To go on, {_to_go_on(files)}", err=True)
+
+
+def _report(
+    progress: CampaignProgress, files: CsvWriter, record: CampaignRecord | None, *, is_done: bool
+) -> dict[str, object]:
+    """What `--json` prints; files that are not there are left out."""
+    paths = {
+        "measurements": files.path,
+        "calls": files.calls_path,
+        "manifest": manifest_path(files.path),
+        "journal": journal_of(files.path),
+        "quality": quality_path(files.path),
+    }
+    report: dict[str, object] = {name: str(path) for name, path in paths.items() if path.exists()}
+    report |= {"rows": progress.row_count, "finished": is_done}
+    return report if record is None else {**report, "restored": record.is_restored}
+
+
+def _print_files(row_count: int, files: CsvWriter) -> None:
+    if row_count == 0:
+        typer.echo("Nothing was collected.", err=True)
+        return
+    typer.echo(f"Collected {row_count} rows in {files.path}")
+    typer.echo(f"  who calls whom        {files.calls_path}")
+    typer.echo(f"  settings and cluster  {manifest_path(files.path)}")
+    typer.echo(f"  journal               {journal_of(files.path)}")
+    if quality_path(files.path).exists():
+        typer.echo(f"  quality               {quality_path(files.path)}")
 
 
 def _tell_state(record: CampaignRecord) -> str:
