@@ -1,6 +1,7 @@
 """Writes files whole or not at all."""
 
 import contextlib
+import glob
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,6 +35,13 @@ def write_whole(contents: Mapping[Path, bytes]) -> None:
     finally:
         for leftover in temporary.values():
             leftover.unlink(missing_ok=True)
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what a killed process left of `write_whole` beside a file, which nobody may be writing now."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with contextlib.suppress(OSError):
+            leftover.unlink()
 
 
 def make_directory(path: Path) -> None:

@@ -75,6 +75,11 @@ class CampaignProgress:
         if self._console.is_terminal:
             self._bar.start()
 
+    def restored(self, changes: Sequence[str]) -> None:
+        """Say what was put back."""
+        for change in changes:
+            self._console.print(f"Put back: {change}", soft_wrap=True)
+
     def entered(self, experiment: Experiment, phase: Phase) -> None:
         """Name the experiment and its phase."""
         text = f"{experiment.number}/{self._experiment_count} · {experiment.load} · {phase}"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,10 +11,11 @@ from rich.console import Console
 
 from kpp.cli.campaign_progress import CampaignProgress
 from kpp.cli.cluster_clock import find_clock
-from kpp.cli.preflight import require_ready
+from kpp.cli.preflight import require_ready, show_checks
 from kpp.cli.quality_text import print_quality
 from kpp.collector import collector
 from kpp.collector.config import Config, read_config
+from kpp.collector.csv_writer import CsvWriter
 from kpp.collector.journal_record import CampaignRecord, find_unfinished, journal_of, read_journal
 from kpp.collector.kubernetes_client import KubernetesClient
 from kpp.collector.manifest import manifest_path
@@ -23,7 +25,7 @@ from kpp.collector.prometheus_client import PrometheusClient
 from kpp.collector.quality.book import read_judged
 from kpp.collector.quality.quality_file import quality_path
 from kpp.collector.resuming import refuse_other_settings, settings_of
-from kpp.errors import InputError
+from kpp.errors import InputError, Interrupted
 
 
 def run(config: Config, levels: Sequence[Level] | None, *, is_checked: bool, as_json: bool) -> None:
@@ -33,7 +35,13 @@ def run(config: Config, levels: Sequence[Level] | None, *, is_checked: bool, as_
 
 
 def resume_newest(
-    path: Path | None, given: Mapping[str, object], env_file: Path | None, *, dry_run: bool, as_json: bool
+    path: Path | None,
+    given: Mapping[str, object],
+    env_file: Path | None,
+    *,
+    dry_run: bool,
+    check: bool,
+    as_json: bool,
 ) -> None:
     """Go on with a campaign.
 
@@ -42,6 +50,7 @@ def resume_newest(
         given: the settings of the command line and the environment.
         env_file: further settings.
         dry_run: only show what would be done.
+        check: only check all that it needs.
         as_json: how to report.
 
     Raises:
@@ -55,6 +64,8 @@ def resume_newest(
         from kpp.cli.campaign_plan import show_remaining
 
         show_remaining(record, as_json=as_json)
+    elif check:
+        show_checks(config, record.plan, find_clock(os.environ), as_json=as_json)
     else:
         _carry_out(config, record, is_checked=False, as_json=as_json)  # what it left is put back first
 
@@ -89,6 +100,10 @@ def _carry_out(config: Config, work: Plan | CampaignRecord, *, is_checked: bool,
             else:
                 collector.resume_campaign(work, config, cluster, prometheus, clock, progress)
         is_done = True
+    except Interrupted:
+        if progress.files is None:
+            raise
+        raise Interrupted("interrupted", mend=_to_go_on(progress.files)) from None
     finally:
         progress.stop()
         if progress.files is not None:
@@ -99,28 +114,52 @@ def _show_files(progress: CampaignProgress, *, is_done: bool, as_json: bool) -> 
     files = progress.files
     assert files is not None
     journal = journal_of(files.path)
-    quality = quality_path(files.path)
     record = read_journal(journal) if journal.exists() else None
-    if record is not None and not as_json:
-        print_quality(read_judged(record.quality), Console(highlight=False, markup=False))
-    if progress.row_count == 0:
-        typer.echo("Nothing was collected.", err=True)
-    elif as_json:
-        paths = {
-            "measurements": files.path,
-            "calls": files.calls_path,
-            "manifest": manifest_path(files.path),
-            "journal": journal,
-            "quality": quality,
-        }
-        report = {name: str(path) for name, path in paths.items() if path.exists()}
-        typer.echo(json.dumps({**report, "rows": progress.row_count, "finished": is_done}, indent=2))
+    if as_json:
+        typer.echo(json.dumps(_report(progress, files, record, is_done=is_done), indent=2))
     else:
-        typer.echo(f"Collected {progress.row_count} rows in {files.path}")
-        typer.echo(f"  who calls whom        {files.calls_path}")
-        typer.echo(f"  settings and cluster  {manifest_path(files.path)}")
-        typer.echo(f"  journal               {journal}")
-        if quality.exists():
-            typer.echo(f"  quality               {quality}")
-    if not is_done:
-        typer.echo(f"To go on with this campaign: kpp collect --resume {journal}", err=True)
+        if record is not None:
+            print_quality(read_judged(record.quality), Console(highlight=False, markup=False))
+        _print_files(progress.row_count, files)
+    if record is not None:
+        typer.echo(_tell_state(record), err=True)
+    if not is_done and not isinstance(sys.exc_info()[1], Interrupted):  # which says it itself
+        typer.echo(f"To go on, {_to_go_on(files)}", err=True)
+
+
+def _report(
+    progress: CampaignProgress, files: CsvWriter, record: CampaignRecord | None, *, is_done: bool
+) -> dict[str, object]:
+    """What `--json` prints; files that are not there are left out."""
+    paths = {
+        "measurements": files.path,
+        "calls": files.calls_path,
+        "manifest": manifest_path(files.path),
+        "journal": journal_of(files.path),
+        "quality": quality_path(files.path),
+    }
+    report: dict[str, object] = {name: str(path) for name, path in paths.items() if path.exists()}
+    report |= {"rows": progress.row_count, "finished": is_done}
+    return report if record is None else {**report, "restored": record.is_restored}
+
+
+def _print_files(row_count: int, files: CsvWriter) -> None:
+    if row_count == 0:
+        typer.echo("Nothing was collected.", err=True)
+        return
+    typer.echo(f"Collected {row_count} rows in {files.path}")
+    typer.echo(f"  who calls whom        {files.calls_path}")
+    typer.echo(f"  settings and cluster  {manifest_path(files.path)}")
+    typer.echo(f"  journal               {journal_of(files.path)}")
+    if quality_path(files.path).exists():
+        typer.echo(f"  quality               {quality_path(files.path)}")
+
+
+def _tell_state(record: CampaignRecord) -> str:
+    if record.is_restored:
+        return "The cluster is as it was found."
+    return f"The cluster is NOT as it was found. To put it back: kpp restore {record.path}"
+
+
+def _to_go_on(files: CsvWriter) -> str:
+    return f"run `kpp collect --resume {journal_of(files.path)}`"

@@ -22,6 +22,7 @@ from kpp.collector.quality.book import QualityBook
 from kpp.collector.quality.quality_file import quality_path
 from kpp.collector.survey import Survey, check_same_application, refuse_leftovers, survey
 from kpp.errors import Interrupted, LeaseLostError
+from kpp.files import remove_unfinished
 
 __all__ = ["Observer", "restore_campaign", "resume_campaign", "run_campaign"]
 
@@ -107,12 +108,14 @@ def resume_campaign(
     world = World(config, cluster, prometheus, clock, observer)
     with Journal.open_again(record.path, clock) as journal:
         record = read_journal(record.path) or record  # again: now nobody else writes it
+        _tidy(record)
         holder = Holder.this_process(record.campaign_id, record.stem)
         with outcome_recorded(journal), cluster.lease(holder):
             journal.resumed()
-            restore_found(record, cluster, journal)  # before all that may hinder the rest
+            observer.restored(restore_found(record, cluster, journal))  # before all that may hinder the rest
             prometheus.check_ready()
             found = survey(config, cluster, prometheus, clock, record.plan)
+            refuse_leftovers(record.path.parent, found.state)  # of other campaigns
             if record.found is not None:
                 found = check_same_application(record.found, found)
             with CsvWriter.open_again(record.path.parent, record.stem, record.marks) as files:
@@ -132,8 +135,15 @@ def restore_campaign(record: CampaignRecord, cluster: KubernetesClient, clock: C
     """
     with Journal.open_again(record.path, clock) as journal:
         record = read_journal(record.path) or record
+        _tidy(record)
         with cluster.lease(Holder.this_process(record.campaign_id, record.stem)):
             return restore_found(record, cluster, journal, even_if_restored=True)
+
+
+def _tidy(record: CampaignRecord) -> None:
+    """Remove the files that were being written when a campaign was killed; nobody else writes them now."""
+    for path in (manifest_path(record.measurements), quality_path(record.measurements)):
+        remove_unfinished(path)
 
 
 def restore_found(
@@ -157,7 +167,8 @@ def _run(
     book: QualityBook,
 ) -> None:
     journal.found(found.as_json())
-    write_manifest(manifest_path(files.path), world.config, world.clock.now(), found.as_json())
+    if not manifest_path(files.path).exists():  # of a campaign that goes on, it tells of the beginning
+        write_manifest(manifest_path(files.path), world.config, world.clock.now(), found.as_json())
     phases = Phases(
         world.config,
         world.cluster,

@@ -41,6 +41,11 @@ class CampaignRecord:
         return stem_of(self.path)
 
     @property
+    def measurements(self) -> Path:
+        """Its table of measurements, which may not be there yet."""
+        return self.path.with_name(f"{RESULTS}{self.stem}.csv")
+
+    @property
     def state(self) -> ClusterState | None:
         """What has to be put back, as it was found."""
         return ClusterState.from_json(self.found["state"]) if self.found is not None else None
@@ -103,7 +108,12 @@ def find_unfinished(directory: Path) -> CampaignRecord | None:
 
 def find_unrestored(directory: Path) -> CampaignRecord | None:
     """The newest campaign in a folder that left a cluster changed."""
-    return next((record for record in _newest_first(directory) if not record.is_restored), None)
+    return next(find_all_unrestored(directory), None)
+
+
+def find_all_unrestored(directory: Path) -> Iterator[CampaignRecord]:
+    """Every campaign in a folder that left a cluster changed, newest first; of whichever cluster."""
+    return (record for record in _newest_first(directory) if not record.is_restored)
 
 
 def _newest_first(directory: Path) -> Iterator[CampaignRecord]:

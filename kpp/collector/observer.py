@@ -14,6 +14,9 @@ class Observer(Protocol):
     def started(self, plan: Plan, files: CsvWriter) -> None:
         """The campaign begins or goes on; `files` are being written."""
 
+    def restored(self, changes: Sequence[str]) -> None:
+        """What a dead campaign had left is put back, before it goes on; a line for each change."""
+
     def entered(self, experiment: Experiment, phase: Phase) -> None:
         """A phase of an experiment begins."""
 

@@ -51,8 +51,10 @@ class Restoring:
             What was changed, a line each.
 
         Raises:
-            KubernetesError: something is not as it was found; with the commands that restore it by hand.
+            KubernetesError: something is not as it was found, with the commands that restore it by hand; or
+                this is not the load generator that was changed, and nothing is written.
         """
+        load_generator = self._find_changed(state)
         report = _Report()
         self._restore_one(
             report,
@@ -60,7 +62,7 @@ class Restoring:
             restore_patch(state.load),
             read=lambda deployment: find_load(deployment, self._profile),
             wanted=state.load,
-            uid=state.load_uid,
+            deployment=load_generator,
         )
         for name, count in state.replicas.items():
             self._restore_one(
@@ -74,6 +76,27 @@ class Restoring:
             raise self._not_restored(report)
         return tuple(report.changes)
 
+    def _find_changed(self, state: ClusterState) -> KubernetesObject | None:
+        """The load generator that was changed; None: it cannot be read.
+
+        The current context of a kubeconfig changes; an object's uid tells the cluster for sure.
+        """
+        name, namespace = self._config.load_generator, self._config.namespace
+        try:
+            found = self._find(name)
+        except KubernetesError:
+            return None  # what follows meets it too, and says what to do
+        if found is not None and found["metadata"]["uid"] == state.load_uid:
+            return found
+        by_hand = [self._command(scaled, replicas_patch(count)) for scaled, count in state.replicas.items()]
+        rest = f"put the rest back by hand: {' && '.join(by_hand)}" if by_hand else "nothing is left to do"
+        raise KubernetesError(
+            f"{'is gone' if found is None else 'was made anew'} since the campaign, or this is another "
+            "cluster than the campaign's; nothing was written",
+            where=f"Deployment {name} in namespace {namespace}",
+            mend="name the campaign's cluster with KUBECONFIG and --kube-context; if it is this one, " + rest,
+        )
+
     def _restore_one(
         self,
         report: _Report,
@@ -82,11 +105,11 @@ class Restoring:
         *,
         read: Callable[[KubernetesObject], Any],
         wanted: LoadState | int,
-        uid: str | None = None,
+        deployment: KubernetesObject | None = None,
     ) -> None:
         with self._reported(report, name, patch):
-            deployment = self._find(name)
-            if deployment is None or (uid is not None and deployment["metadata"]["uid"] != uid):
+            deployment = deployment or self._find(name)
+            if deployment is None:
                 return  # what the campaign changed is gone
             before = read(deployment)
             if before == wanted:
@@ -110,12 +133,13 @@ class Restoring:
         try:
             yield
         except (KubernetesError, _NotAsItWas) as error:
-            context = self._config.kube_context
             report.places.append(f"Deployment {name}")
             report.failures.append(str(error))
-            report.commands.append(
-                kubectl_patch_command(name, self._config.namespace, context, json.dumps(patch))
-            )
+            report.commands.append(self._command(name, patch))
+
+    def _command(self, name: str, patch: Patch) -> str:
+        config = self._config
+        return kubectl_patch_command(name, config.namespace, config.kube_context, json.dumps(patch))
 
     def _not_restored(self, report: _Report) -> KubernetesError:
         return KubernetesError(

@@ -9,7 +9,7 @@ from typing import Any
 from kpp.clock import Clock
 from kpp.collector.cluster_state import ClusterState
 from kpp.collector.config import Config
-from kpp.collector.journal_record import describe_difference, find_unrestored
+from kpp.collector.journal_record import describe_difference, find_all_unrestored
 from kpp.collector.kubernetes_client import KubernetesClient
 from kpp.collector.manifest import describe_cluster
 from kpp.collector.plan import Plan
@@ -94,13 +94,14 @@ def refuse_leftovers(directory: Path, state: ClusterState) -> None:
     Raises:
         ClusterError: a campaign whose journal is here changed this load generator and did not put it back.
     """
-    record = find_unrestored(directory)
-    if record is not None and record.state is not None and record.state.load_uid == state.load_uid:
-        raise ClusterError(
-            f"the cluster is as campaign {record.stem} left it when it died",
-            where=str(record.path),
-            mend="go on with it with `kpp collect --resume`, or put the cluster back with `kpp restore`",
-        )
+    for record in find_all_unrestored(directory):
+        if record.state is not None and record.state.load_uid == state.load_uid:
+            raise ClusterError(
+                f"the cluster is as campaign {record.stem} left it when it died",
+                where=str(record.path),
+                mend=f"go on with it with `kpp collect --resume {record.path}`, or put the cluster back with "
+                f"`kpp restore {record.path}`",
+            )
 
 
 def check_same_application(recorded: Mapping[str, Any], found: Survey) -> Survey:

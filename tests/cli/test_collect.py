@@ -136,6 +136,23 @@ def test_an_interruption_leaves_the_cluster_as_it_was_found(world: World, stop: 
     assert load_generator(world) == before
 
 
+def test_a_campaign_without_a_row_is_reported_as_json_too(world: World) -> None:
+    world.environment |= {"KPP_WARMUP_SECONDS": "600", "KPP_CPU_RATE_WINDOW_SECONDS": "2"}
+
+    with world.start("collect", "--json") as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "warm-up" in line:
+                break
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=30)
+
+    report = json.loads(out)
+    assert (report["rows"], report["finished"], report["restored"]) == (0, False, True)
+    assert "measurements" not in report
+    assert (world.folder / report["journal"]).is_file()
+
+
 def wait_for_rows(folder: Path) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
@@ -274,7 +291,14 @@ def test_an_interrupted_campaign_goes_on_into_the_same_files(world: World) -> No
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=30)
     (journal,) = (world.folder / "dataset").glob("performance_journal_*.jsonl")
-    assert f"kpp collect --resume dataset/{journal.name}" in err
+    assert err.splitlines()[-2:] == [
+        "The cluster is as it was found.",
+        f"kpp: interrupted; run `kpp collect --resume dataset/{journal.name}`",
+    ]
+    patches = len(world.kubernetes.patches)
+    checked = world.run("collect", "--resume", "--check")
+    assert "failed:" in checked.stdout
+    assert len(world.kubernetes.patches) == patches, "a check changes nothing, of a dead campaign either"
 
     result = world.run("collect", "--resume", "--json")
 

@@ -37,9 +37,13 @@ class Watcher:
     files: CsvWriter | None = None
     phases: list[tuple[int, Phase, float]] = field(default_factory=list)
     batches: list[Sequence[Measurement]] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
 
     def started(self, plan: Plan, files: CsvWriter) -> None:
         self.files = files
+
+    def restored(self, changes: Sequence[str]) -> None:
+        self.changes += changes
 
     def entered(self, experiment: Experiment, phase: Phase) -> None:
         self.phases.append((experiment.number, phase, self.clock.now()))

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -195,6 +195,60 @@ def test_restoring_says_what_it_changed_and_the_second_time_nothing(
     assert world.kubernetes.leases == {}
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_another_cluster_is_not_put_back_as_the_campaigns_was(
+    world: Campaign, monkeypatch: pytest.MonkeyPatch, is_there: bool
+) -> None:
+    record = die(world, (2, Phase.WARMUP), monkeypatch)
+    deployments = world.kubernetes.deployments
+    if is_there:
+        deployments["loadgenerator"]["metadata"]["uid"] = "of another cluster"
+    else:
+        del deployments["loadgenerator"]
+    before = world.kubernetes.cluster.specs()
+
+    with pytest.raises(
+        KubernetesError, match=r"another cluster than the campaign's.*--kube-context"
+    ) as raised:
+        restore(world, record)
+
+    assert world.kubernetes.cluster.specs() == before
+    assert "kubectl patch deployment frontend" in str(raised.value)
+    after = read_journal(record.path)
+    assert after is not None
+    assert not after.is_restored, "what is still changed elsewhere must not count as restored"
+
+
+def test_what_was_put_back_is_told_when_a_campaign_goes_on(
+    world: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = die(world, (2, Phase.WARMUP), monkeypatch)
+    manifest = manifest_path(record.measurements).read_bytes()
+
+    resume(world, record)
+
+    assert manifest_path(record.measurements).read_bytes() == manifest, "it tells of the beginning"
+    told = "\n".join(world.watcher.changes)
+    assert all(f"Deployment {name}: " in told for name in ("loadgenerator", "frontend", "adservice"))
+
+
+@pytest.mark.parametrize("go_on", [restore, resume])
+def test_what_a_killed_process_was_writing_is_removed(
+    world: Campaign, monkeypatch: pytest.MonkeyPatch, go_on: Callable[[Campaign, CampaignRecord], object]
+) -> None:
+    record = die(world, (2, Phase.STARTING), monkeypatch)
+    folder = record.path.parent
+    for kind in ("campaign", "quality"):
+        (name,) = [path.name for path in folder.glob(f"performance_{kind}_*")]
+        (folder / f".{name}.4711.tmp").write_bytes(b"half")
+    other = folder / ".performance_campaign_20200101-000000.json.4711.tmp"
+    other.write_bytes(b"of a campaign that may be alive")
+
+    go_on(world, record)
+
+    assert [path for path in folder.iterdir() if path.suffix == ".tmp"] == [other]
+
+
 def test_a_new_campaign_does_not_take_for_its_own_what_a_dead_one_left(
     world: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,6 +263,39 @@ def test_a_new_campaign_does_not_take_for_its_own_what_a_dead_one_left(
     assert len(list(world.config.output_directory.glob("performance_journal_*"))) == 1
     restore(world, record)
     world.run()
+
+
+def test_a_new_campaign_is_refused_whichever_of_the_dead_ones_left_this_cluster_changed(
+    world: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = die(world, (1, Phase.WARMUP), monkeypatch)
+    of_elsewhere = older.path.read_text().replace(
+        str(older.state and older.state.load_uid), "of another cluster"
+    )
+    newer = older.path.with_name("performance_journal_20991231-235959.jsonl")
+    newer.write_text(of_elsewhere)
+    world.clock.sleep(1000)
+
+    with pytest.raises(ClusterError, match=rf"kpp restore {older.path}"):
+        world.run()
+
+
+def test_a_campaign_does_not_go_on_with_what_another_one_left(
+    world: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = die(world, (2, Phase.WARMUP), monkeypatch)
+    restore(world, record)
+    world.clock.sleep(1000)
+    other = die(world, (1, Phase.WARMUP), monkeypatch)
+    world.clock.sleep(1000)
+    left = world.kubernetes.cluster.specs()
+
+    with pytest.raises(ClusterError, match=f"as campaign {other.stem} left it"):
+        resume(world, record)
+
+    assert world.kubernetes.cluster.specs() == left
+    restore(world, other)
+    resume(world, record)
 
 
 def test_a_campaign_that_restored_itself_is_resumed_with_what_is_there_now(

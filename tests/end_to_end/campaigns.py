@@ -92,6 +92,9 @@ class Witness:
                 if tick > 0:
                     self.grid[round(at, 3)] = experiment.user_count
 
+    def restored(self, changes: Sequence[str]) -> None:
+        """Nothing: no campaign here was dead."""
+
     def waited(self) -> None:
         """Nothing."""
 

@@ -130,7 +130,8 @@ class _Preflight:
         yield Finding("services", Outcome.PASS, _describe(discovery.services))
         if strangers := {*self._subject.plan.scaled_services} - self._expected.all_services:
             text = f"the campaign scales {name_some(strangers)}, which is no service here"
-            yield Finding("services", Outcome.FAIL, text, "name services as above in the campaign file")
+            known = ", ".join(sorted(self._expected.all_services))
+            yield Finding("services", Outcome.FAIL, text, f"mend the campaign file; the services are {known}")
         for warning in discovery.warnings:
             yield Finding(
                 "services", Outcome.WARN, warning, "label them with KPP_LABEL_KEY, or leave them out"
