@@ -74,7 +74,8 @@ class CalibratedModel:
         distances = self.measured.distance(asked)
         values = points.to_numpy(dtype=np.float64)
         beyond = np.array([text != "" for text in outside], dtype=bool)
-        place = Place(distances, beyond, spread_of(self.model, asked, values))
+        spreads = spread_of(self.model, asked, values)
+        place = Place(distances, beyond, spreads, self.measured.highest(asked))
         lower, upper = self.intervals.around(asked, values, place, coverage)
         columns: dict[str, Any] = {}
         for number, target in enumerate(TARGETS):

@@ -29,15 +29,17 @@ class Place:
         distances: (rows,), of `Measured.distance`.
         beyond: (rows,), outside of the measured range.
         spreads: (rows, 3), of `spread_of`.
+        highest: (rows, 3), of `Measured.highest`.
     """
 
     distances: Floats
     beyond: Mask
     spreads: Floats
+    highest: Floats
 
     def of(self, rows: NDArray[np.intp]) -> "Place":
         """Some of the rows."""
-        return Place(self.distances[rows], self.beyond[rows], self.spreads[rows])
+        return Place(self.distances[rows], self.beyond[rows], self.spreads[rows], self.highest[rows])
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,6 @@ class Intervals:
         untried = np.maximum(unmeasured - self.reach, 0.0)
         deviations = float(norm.ppf((1 + coverage) / 2))
         rise = deviations * np.outer(untried, KNEE_RISE)
-        fall = deviations * (np.outer(untried, KNEE_RISE) + np.outer(unmeasured, KNEE_FALL))
         widths = np.full(predicted.shape, np.nan)
         for service, rows in scenario.groupby(SERVICE).indices.items():
             known = self.services.get(str(service))
@@ -101,7 +102,9 @@ class Intervals:
                 here = place.of(np.asarray(rows, dtype=np.intp))
                 widths[rows] = self._half_widths(known, here, at, deviations)
         logs = to_logs(predicted)
-        lower = np.exp(logs - widths - fall)
+        above = np.nan_to_num(logs - to_logs(place.highest), nan=np.inf)  # what was measured
+        knee = deviations * KNEE_FALL * np.clip(above, 0.0, unmeasured[:, None])
+        lower = np.exp(logs - np.hypot(widths, knee) - rise)
         upper = np.exp(np.minimum(logs + widths + rise, LARGEST_LOG))
         return np.maximum(lower - RESOLUTION, 0.0), np.maximum(upper - RESOLUTION, 0.0)
 

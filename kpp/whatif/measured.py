@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kpp.schema import CPU_LIMIT, CPU_REQUEST, REPLICAS, SERVICE, USER_COUNT
+from kpp.schema import CPU_LIMIT, CPU_REQUEST, REPLICAS, SERVICE, TARGETS, USER_COUNT
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -51,6 +51,21 @@ class Measured:
             apart = [np.nan_to_num(_apart(scenario, rows, levels, column)) for column in DISTANT]
             distances[rows] = np.sum(apart, axis=0).min(axis=1)
         return distances
+
+    def highest(self, scenario: pd.DataFrame) -> Floats:
+        """The most that was measured of each row's service; per replica where fewer are asked for.
+
+        Returns:
+            (rows, 3), own units; NaN where nothing was measured.
+        """
+        found = np.full((len(scenario), len(TARGETS)), np.nan)
+        replicas = scenario[REPLICAS].to_numpy(dtype=np.float64)
+        for rows, levels in self._by_service(scenario):
+            measured = levels[list(TARGETS)].to_numpy(dtype=np.float64)
+            most = np.argmax(np.nan_to_num(measured, nan=-np.inf), axis=0)
+            ratios = replicas[rows][:, None] / levels[REPLICAS].to_numpy(dtype=np.float64)[most]
+            found[rows] = measured[most, range(len(TARGETS))] * np.fmin(ratios, 1.0)
+        return found
 
     def outside(self, scenario: pd.DataFrame) -> list[str]:
         """What of each row was not measured, in words; empty for a row within the measured range.

@@ -174,7 +174,8 @@ def test_what_is_dumped_and_restored_gives_the_same_intervals() -> None:
     again = Intervals.restore(json.loads(json.dumps(intervals.dump(), allow_nan=False)))
 
     scenario = pd.DataFrame({SERVICE: ["frontend", "cart", "stranger"]})
-    place = Place(np.array([0.1, 2.0, np.inf]), np.array([False, True, True]), np.full((3, 3), 0.05))
+    distances, beyond = np.array([0.1, 2.0, np.inf]), np.array([False, True, True])
+    place = Place(distances, beyond, np.full((3, 3), 0.05), np.full((3, 3), 0.5))
     for coverage in COVERAGES:
         points = np.ones((3, 3))
         np.testing.assert_array_equal(
@@ -190,10 +191,30 @@ def test_a_smaller_spread_than_was_tried_counts_as_the_usual_one() -> None:
     known = type(one)(service, np.full(3, 0.2), np.ones_like(one.inside), np.ones_like(one.beyond))
     tried = Intervals({"frontend": known}, 1.0, 0.0, 1.0, intervals.usual_errors)
     scenario = pd.DataFrame({SERVICE: ["frontend"] * 3})
-    place = Place(np.zeros(3), np.zeros(3, bool), np.array([[0.0] * 3, [0.2] * 3, [0.5] * 3]))
+    spreads = np.array([[0.0] * 3, [0.2] * 3, [0.5] * 3])
+    place = Place(np.zeros(3), np.zeros(3, bool), spreads, np.full((3, 3), np.nan))
 
     _, upper = tried.around(scenario, np.full((3, 3), 100.0), place, 0.9)
 
     column = list(TARGETS).index(RESPONSE_TIME)
     assert upper[0, column] == upper[1, column]
     assert upper[2, column] / 100 == pytest.approx(np.exp(0.6), rel=1e-4)
+
+
+def test_a_knee_never_seen_takes_throughput_down_to_what_was_measured_and_no_further() -> None:
+    none = Difficulty(np.full(3, 1e-9), np.zeros(3), np.zeros(3))
+    intervals = calibrate_linear(CAMPAIGN)
+    one = next(iter(intervals.services.values()))
+    sure = type(one)(none, np.zeros(3), np.ones_like(one.inside), np.ones_like(one.beyond))
+    tried = Intervals({"frontend": sure}, 1.0, 0.0, 10.0, intervals.usual_errors)
+    scenario = pd.DataFrame({SERVICE: ["frontend"] * 4})
+    # four times the load, foreseen to give as much, to double, to give less; and a load that was measured
+    points = np.array([40.0, 20.0, 8.0, 40.0])[:, None] * np.ones(3)
+    distances, beyond = np.log([4.0, 4.0, 4.0, 1.0]), np.array([True, True, True, False])
+    place = Place(distances, beyond, np.zeros((4, 3)), np.full((4, 3), 10.0))
+
+    lower, upper = tried.around(scenario, points, place, 0.9)
+
+    column = list(TARGETS).index(THROUGHPUT)
+    np.testing.assert_allclose(lower[:, column], [10.0, 10.0, 8.0, 40.0], rtol=1e-3)
+    np.testing.assert_allclose(upper[:, column], points[:, column], rtol=1e-3)

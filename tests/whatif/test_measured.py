@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kpp.schema import CPU_LIMIT, CPU_REQUEST, REPLICAS, SERVICE, USER_COUNT
+from kpp.schema import CPU_LIMIT, CPU_REQUEST, REPLICAS, SERVICE, TARGETS, USER_COUNT
 from kpp.whatif.measured import Measured
 from kpp.whatif.scenario import complete
 
@@ -70,3 +70,14 @@ def test_what_is_left_open_is_as_at_the_nearest_load() -> None:
     assert filled[CPU_LIMIT].fillna(0).tolist() == [0.5, 0.5, 0.0, 0.0]
     assert filled[CPU_REQUEST].fillna(0).tolist() == [0.1, 0.1, 0.0, 0.0]
     assert filled[USER_COUNT].tolist() == scenario[USER_COUNT].tolist()
+
+
+def test_the_highest_is_per_replica_where_fewer_are_asked_for() -> None:
+    values = {target: [1.0, 9.0, 4.0, 2.0] for target in TARGETS}
+    measured = Measured(LEVELS.assign(**values))
+    asked = pd.concat([ask("a", 300, 1), ask("a", 300, 4), ask("a", 300), ask("b", 300, 1), ask("c", 300)])
+
+    found = measured.highest(asked.reset_index(drop=True))
+
+    assert found[:, 0].tolist()[:4] == [4.5, 9.0, 9.0, 2.0]
+    assert np.isnan(found[4]).all()
