@@ -2,13 +2,13 @@
 
 import warnings
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from kpp.whatif.model import State
 from kpp.whatif.per_service import Floats, PerServiceModel, ServiceLevels, from_logs
@@ -87,13 +87,19 @@ def _fit(levels: ServiceLevels, *, seed: int) -> Network:
         max_iter=MAX_ITERATIONS,
         random_state=seed,
     )
-    with warnings.catch_warnings(), threadpool_limits(1):  # matrices so small are slower on several cores
+    with warnings.catch_warnings(), _threads().limit(limits=1):  # small matrices are slower on several cores
         warnings.simplefilter("ignore", ConvergenceWarning)  # so many steps are what it gets
         single = scaled.shape[1] == 1  # which scikit-learn wants flat
         network.fit((inputs - input_scale[0]) / input_scale[1], scaled.ravel() if single else scaled)
     layers = zip(network.coefs_, network.intercepts_, strict=True)
     weights = tuple(np.vstack([weight, bias]) for weight, bias in layers)
     return Network(levels.features, input_scale, output_scale, weights)
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    """The thread pools of the linear algebra; to look for them takes a tenth of a fit."""
+    return ThreadpoolController()
 
 
 def _interpolate(places: Floats, values: Floats) -> Floats:

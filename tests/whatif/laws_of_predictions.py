@@ -115,7 +115,10 @@ def _check_cpu(asked: Asked, found: pd.DataFrame) -> None:
         tier.name: tier.limit_cores for tier in asked.chain.tiers if asked.limits_known and tier.limit_cores
     }
     limits = asked.scenario[CPU_LIMIT].fillna(asked.scenario[SERVICE].map(recorded).astype("float64"))
-    measured = {tier.name: float(tier.replicas if asked.replicas_known else 1) for tier in asked.chain.tiers}
+    measured = {tier.name: float(tier.replicas) for tier in asked.chain.tiers}
+    if not asked.replicas_known:  # as many as it takes to use the CPU within the limit
+        layouts = asked.model.network.layouts
+        measured = dict(zip(layouts.services, layouts.replicas[-1], strict=True))
     replicas = asked.scenario[REPLICAS].fillna(asked.scenario[SERVICE].map(measured))
     most = limits * replicas
     share = dict(zip(asked.model.network.layouts.services, asked.model.network.parameters.share, strict=True))
