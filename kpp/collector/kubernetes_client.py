@@ -9,6 +9,7 @@ from typing import Self
 from kubernetes.client import ApiClient
 
 from kpp.clock import Clock
+from kpp.collector.access_settings import split_url
 from kpp.collector.cluster_state import ClusterState
 from kpp.collector.config import Config
 from kpp.collector.kubernetes_api import KubernetesApi
@@ -203,6 +204,11 @@ class KubernetesClient:
             for each in deployments
             if each["metadata"]["name"] in names
         }
+
+    @property
+    def api_server(self) -> str:
+        """The server's address; a user and a password are left out."""
+        return split_url(self._api.server)[0]
 
     def read_version(self) -> str | None:
         """The version of the cluster; None where it does not tell."""

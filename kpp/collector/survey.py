@@ -30,11 +30,12 @@ class Survey:
     images: Mapping[str, Mapping[str, str]]  # by service and container
     node_cores: Mapping[str, float]
     kubernetes_version: str | None
+    api_server: str
     state: ClusterState
 
     def as_json(self) -> dict[str, Any]:
         """As the journal and the manifest have it."""
-        return describe_cluster(
+        described = describe_cluster(
             cpu_source=self.cpu_source,
             services=self.services,
             resources=self.resources,
@@ -43,6 +44,7 @@ class Survey:
             kubernetes_version=self.kubernetes_version,
             state=self.state,
         )
+        return {"api_server": self.api_server, **described}
 
     @property
     def deployments(self) -> Mapping[str, str]:
@@ -68,6 +70,7 @@ def survey(
         images=cluster.read_images(),
         node_cores=cluster.read_node_cores(),
         kubernetes_version=cluster.read_version(),
+        api_server=cluster.api_server,
         state=cluster.read_state([deployments[name] for name in plan.scaled_services]),
     )
 

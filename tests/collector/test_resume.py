@@ -466,6 +466,7 @@ def test_the_journal_has_everything_before_the_cluster_is_touched(
     assert [each["user_count"] for each in campaign["experiments"]] == [10, 30]
     assert cluster["services"]["frontend"]["images"] != {}
     assert cluster["kubernetes_version"].startswith("v1.")
+    assert cluster["api_server"].startswith("http://127.0.0.1:")
     assert cluster["services"]["frontend"]["cpu_limit_cores"] == 0.2
     assert cluster["state"]["load"]["variables"][0]["entry"] == {"name": "USERS", "value": "10"}
     assert (phase["event"], phase["experiment"], phase["phase"]) == ("phase", 1, "starting")
