@@ -11,7 +11,8 @@ class ManyFiles(TyperCommand):
 
     FILES = ("--train", "--test")
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # private
+    # the base class names its context by a type of a private module of typer
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
         """Read the arguments, after these options are written out."""
         return super().parse_args(ctx, list(repeat_options(args, self.FILES)))
 

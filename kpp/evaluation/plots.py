@@ -1,6 +1,7 @@
 """Plots: each target against the user count, what was measured, what models say, where their data end."""
 
 import io
+import math
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
@@ -134,7 +135,7 @@ def _legend_of_data(picture: ServicePicture) -> Iterator[tuple[Handle, str]]:
         yield _dot(LEARNED), "measured: median of a load"
     if not picture.verdicts:
         yield (Patch(facecolor=TRAINED), edge), f"training data and edge, {least:g} to {most:g} users"
-    elif most == most:  # noqa: PLR0124 - NaN if the service was never measured
+    elif not math.isnan(most):  # as it is if the service was never measured
         yield edge, f"edge of the data, {most:g} users"
 
 
