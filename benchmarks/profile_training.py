@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from kpp.predictor.group import TrainingGroup, draw_weights
+from kpp.predictor.first_weights import draw_weights
+from kpp.predictor.group import TrainingGroup
 from kpp.predictor.pipeline import PerformancesDataPipeline
 from kpp.predictor.settings import TrainingSettings
 from kpp.predictor.training import CPU_GROUP
