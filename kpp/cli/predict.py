@@ -70,6 +70,7 @@ def predict(  # noqa: PLR0913 - each parameter is an option
     from kpp.cli.explanation import show_explanation
     from kpp.cli.options import check_coverage
     from kpp.cli.predictions import show_predictions
+    from kpp.whatif.model import REPLICAS_USED
     from kpp.whatif.store import read_stored, restore_model
 
     check_coverage(coverage)
@@ -78,6 +79,7 @@ def predict(  # noqa: PLR0913 - each parameter is an option
     asked = restore_model(models, stored, model or _default_model(list(stored.models)))
     rows = _scenario(asked, scenario, users, replicas or [], think_time)
     predictions = asked.predict(rows, coverage)
+    used = asked.replicas_used(rows)
     parts = _explain(asked, rows) if explain else None
 
     if output is not None:
@@ -85,9 +87,15 @@ def predict(  # noqa: PLR0913 - each parameter is an option
     if plot is not None:
         _draw(plot, asked, predictions, coverage)
     if as_json:
-        typer.echo(json.dumps(_as_data(asked, predictions, coverage, parts), indent=2, allow_nan=False))
+        typer.echo(
+            json.dumps(
+                _as_data(asked, predictions.assign(**{REPLICAS_USED: used}), coverage, parts),
+                indent=2,
+                allow_nan=False,
+            )
+        )
         return
-    show_predictions(asked.model.name, predictions, coverage)
+    show_predictions(asked.model.name, predictions, coverage, used)
     if parts is not None:
         show_explanation(predictions, parts)
     show_notes(asked.model.notes)

@@ -15,6 +15,7 @@ Indices = NDArray[np.intp]
 SCALE = (REPLICAS, CPU_REQUEST, CPU_LIMIT)  # how a service is laid out; each may be unknown
 DISTANT = (USER_COUNT, REPLICAS, CPU_LIMIT)  # what takes a scenario away; a request only steers scheduling
 SAME = 1e-9  # relative; so near, two limits are one
+TIMES = 1.95  # from here on a ratio is told as times, below in percent
 
 
 @dataclass(frozen=True)
@@ -103,15 +104,18 @@ def _describe(asked: pd.DataFrame, levels: pd.DataFrame) -> list[str]:
     above = np.clip(np.searchsorted(steps, user_counts, side="left"), None, len(steps) - 1)
     texts: list[list[str]] = [[] for _ in user_counts]
     for row in np.flatnonzero((user_counts < steps[0]) | (user_counts > steps[-1])):
-        texts[row].append(f"{user_counts[row]:g} users, measured {_range(steps[0], steps[-1])}")
-    for column, phrase in ((REPLICAS, "{:g} replicas"), (CPU_LIMIT, "a CPU limit of {:g}")):
+        far = _how_far(user_counts[row], steps[0], steps[-1])
+        texts[row].append(f"{user_counts[row]:g} users, measured {_range(steps[0], steps[-1])} ({far})")
+    for column, phrase in ((REPLICAS, "{:g} replica{}"), (CPU_LIMIT, "a CPU limit of {:g} cores")):
         measured_values = levels[column].to_numpy(dtype=np.float64)
         lowest, highest = (reduce.reduceat(measured_values, starts) for reduce in (np.fmin, np.fmax))
         least, most = np.fmin(lowest[below], lowest[above]), np.fmax(highest[below], highest[above])
         values = asked[column].to_numpy()
         for row in np.flatnonzero((values < least * (1 - SAME)) | (values > most * (1 + SAME))):
             measured = f"measured {_range(least[row], most[row])} at the nearest loads"
-            texts[row].append(f"{phrase.format(values[row])}, {measured}")
+            far = _how_far(values[row], least[row], most[row])
+            asked_for = phrase.format(values[row], "" if values[row] == 1 else "s")
+            texts[row].append(f"{asked_for}, {measured} ({far})")
     return [" and ".join(parts) for parts in texts]
 
 
@@ -122,3 +126,27 @@ def _range(least: float, most: float) -> str:
     ('60 to 109', '2')
     """
     return f"{least:g}" if least == most else f"{least:g} to {most:g}"
+
+
+def _how_far(asked: float, least: float, most: float) -> str:
+    """How far a value lies outside of a range.
+
+    >>> _how_far(400, 20, 110), _how_far(10, 60, 109), _how_far(120, 20, 110), _how_far(3, 1, 1)
+    ('3.6 times the highest', '1/6 of the lowest', '9 % above the highest', '3 times that')
+    """
+    above = asked > most
+    ratio = asked / most if above else least / asked
+    end = "that" if least == most else "the highest" if above else "the lowest"
+    if ratio >= TIMES:
+        return f"{_short(ratio)} times {end}" if above else f"1/{_short(ratio)} of {end}"
+    share = abs(asked / (most if above else least) - 1)
+    return f"{max(100 * share, 1):.0f} % {'above' if above else 'below'} {end}"
+
+
+def _short(ratio: float) -> str:
+    """Two digits, and no exponent.
+
+    >>> _short(3.636), _short(18.18), _short(1234.5)
+    ('3.6', '18', '1234')
+    """
+    return f"{ratio:.2g}" if ratio < 99.5 else f"{ratio:.0f}"
