@@ -76,7 +76,7 @@ def predict(  # noqa: PLR0913 - each parameter is an option
     check_coverage(coverage)
     _check_options(scenario, users, with_users=bool(replicas) or think_time is not None)
     stored = read_stored(models)
-    asked = restore_model(models, stored, model or _default_model(list(stored.models)))
+    asked = restore_model(models, stored, model or default_model(list(stored.models)))
     rows = _scenario(asked, scenario, users, replicas or [], think_time)
     predictions = asked.predict(rows, coverage)
     used = asked.replicas_used(rows)
@@ -112,7 +112,8 @@ def _check_options(scenario: Path | None, users: str | None, *, with_users: bool
         raise ConfigError("--replicas and --think-time go with --users", mend=mend)
 
 
-def _default_model(stored: Sequence[str]) -> str:
+def default_model(stored: Sequence[str]) -> str:
+    """The model that is asked unless another one is named."""
     from kpp.whatif.registry import DEFAULT_MODEL
 
     return DEFAULT_MODEL if DEFAULT_MODEL in stored else stored[-1]
@@ -137,7 +138,7 @@ def _scenario(
     unknown = [name for name in counts if name not in asked.services]
     if unknown:
         what = f"--replicas names {unknown[0]!r}, which was not measured"
-        raise ConfigError(what, mend=_name_services(unknown[0], asked.services))
+        raise ConfigError(what, mend=name_services(unknown[0], asked.services))
     pause = float("nan") if think_time is None else think_time
     return make_scenario(asked.services, user_counts, counts, pause)
 
@@ -147,10 +148,11 @@ def _check_services(scenario: Path, measured: Sequence[str], services: Sequence[
     for service in services:
         if service not in measured:
             what = f"{service!r} was not measured"
-            raise InputError(what, where=str(scenario), mend=_name_services(service, measured))
+            raise InputError(what, where=str(scenario), mend=name_services(service, measured))
 
 
-def _name_services(name: str, measured: Sequence[str]) -> str:
+def name_services(name: str, measured: Sequence[str]) -> str:
+    """For whoever wrote the name of a service that was not measured: the one that may be meant, or all."""
     near = get_close_matches(name, measured, 1, 0.6)
     if near:
         return f"is {near[0]!r} meant?"

@@ -79,7 +79,7 @@ class CalibratedModel:
             The scenario as it is; `TARGETS`, each followed by its lower and upper bound; `VERDICT` and
             `REASON`. NaN where something cannot be estimated.
         """
-        asked = add_bottlenecks(self.model, self._complete(scenario))
+        asked = add_bottlenecks(self.model, self.complete(scenario))
         points = self.model.predict(asked)[list(TARGETS)]
         asked = self.measured.fill(asked)  # the bottlenecks' layout is as measured
         outside = self.measured.outside(asked)
@@ -104,7 +104,7 @@ class CalibratedModel:
 
         NaN where no table told and the model assumes none; the scenario's index.
         """
-        asked = self._complete(scenario)
+        asked = self.complete(scenario)
         used = asked[REPLICAS]
         if isinstance(self.model, KnowsSaturation):
             used = used.fillna(self.model.saturation(asked).get(REPLICAS_USED, used))
@@ -114,7 +114,7 @@ class CalibratedModel:
         """What makes up each row's prediction; the scenario's index. None if the model cannot say."""
         if not isinstance(self.model, Explains):
             return None
-        parts = self.model.explain(self._complete(scenario))
+        parts = self.model.explain(self.complete(scenario))
         parts.index = scenario.index
         return parts
 
@@ -144,7 +144,12 @@ class CalibratedModel:
         levels.insert(0, SERVICE, state["levels"]["services"])
         return cls(model, Measured(levels), Intervals.restore(state["intervals"]))
 
-    def _complete(self, scenario: pd.DataFrame) -> pd.DataFrame:
+    def complete(self, scenario: pd.DataFrame) -> pd.DataFrame:
+        """All `SCENARIO_COLUMNS` of a scenario, what it leaves open as measured; index 0, 1, …
+
+        Raises:
+            InputError: of `kpp.whatif.scenario.check_numbers`.
+        """
         check_numbers(scenario)
         return self.measured.fill(complete(scenario.reset_index(drop=True)))
 
