@@ -65,17 +65,17 @@ def plan(  # noqa: PLR0913 - each parameter is an option
     from kpp.cli.options import check_coverage, parse_users
     from kpp.cli.plan_data import as_data
     from kpp.cli.plan_text import name_objectives, show_plan
-    from kpp.cli.predict import default_model
     from kpp.whatif.objectives import parse_objective
     from kpp.whatif.plan_steps import Question
     from kpp.whatif.planning import find_replicas, spread_over_services
+    from kpp.whatif.registry import DEFAULT_MODEL
     from kpp.whatif.store import read_stored, restore_model
 
     check_coverage(coverage)
     user_counts = parse_users(users)
     bounds = [parse_objective(text) for text in objective]
     stored = read_stored(models)
-    asked = restore_model(models, stored, model or default_model(list(stored.models)))
+    asked = restore_model(models, stored, model or DEFAULT_MODEL)
     objectives = spread_over_services(bounds, asked.services)
     start = _start(asked, replicas or [], most)
     pause = float("nan") if think_time is None else think_time

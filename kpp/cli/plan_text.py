@@ -81,7 +81,8 @@ def _cells(plan: Plan, step: Step, alone: Objective | None) -> Iterator[Text]:
     else:
         yield _tell(outcome, factor)
     if alone is None or alone.what != "throughput":
-        yield Text(shorten(flow.value)) if alone is None else _tell(flow, 1.0)
+        rate = _tell(flow, 1.0)
+        yield Text(rate.plain.partition(" ")[0]) if alone is None else rate
 
 
 def _change(step: Step, before: Step | None) -> str:
@@ -92,6 +93,8 @@ def _change(step: Step, before: Step | None) -> str:
 
 
 def _tell(outcome: Outcome, factor: float) -> Text:
+    if math.isnan(outcome.value):  # a throughput that was never measured
+        return Text("-")
     lower, upper = (
         "?" if math.isnan(bound) else shorten(factor * bound) for bound in (outcome.lower, outcome.upper)
     )

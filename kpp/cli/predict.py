@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from kpp.whatif.calibrated import CalibratedModel
+    from kpp.whatif.store import StoredModels
 
 
 def predict(  # noqa: PLR0913 - each parameter is an option
@@ -76,7 +77,7 @@ def predict(  # noqa: PLR0913 - each parameter is an option
     check_coverage(coverage)
     _check_options(scenario, users, with_users=bool(replicas) or think_time is not None)
     stored = read_stored(models)
-    asked = restore_model(models, stored, model or default_model(list(stored.models)))
+    asked = restore_model(models, stored, model or _default_model(stored))
     rows = _scenario(asked, scenario, users, replicas or [], think_time)
     predictions = asked.predict(rows, coverage)
     used = asked.replicas_used(rows)
@@ -112,11 +113,16 @@ def _check_options(scenario: Path | None, users: str | None, *, with_users: bool
         raise ConfigError("--replicas and --think-time go with --users", mend=mend)
 
 
-def default_model(stored: Sequence[str]) -> str:
-    """The model that is asked unless another one is named."""
+def _default_model(stored: "StoredModels") -> str:
+    """The model that is asked unless another one is named; told if it is not the usual one."""
     from kpp.whatif.registry import DEFAULT_MODEL
 
-    return DEFAULT_MODEL if DEFAULT_MODEL in stored else stored[-1]
+    if DEFAULT_MODEL in stored.models:
+        return DEFAULT_MODEL
+    name = list(stored.models)[-1]
+    reason = stored.skipped.get(DEFAULT_MODEL, "it is not stored")
+    show_notes([f"{name} is asked, since {DEFAULT_MODEL} could not be fitted: {reason}"])
+    return name
 
 
 def _scenario(

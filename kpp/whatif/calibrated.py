@@ -82,9 +82,13 @@ class CalibratedModel:
         asked = add_bottlenecks(self.model, self.complete(scenario))
         points = self.model.predict(asked)[list(TARGETS)]
         asked = self.measured.fill(asked)  # the bottlenecks' layout is as measured
-        outside = self.measured.outside(asked)
-        distances = self.measured.distance(asked)
         values = points.to_numpy(dtype=np.float64)
+        paused, apart = self.measured.paused_apart(asked, values[:, TARGETS.index(THROUGHPUT)])
+        outside = [
+            " and ".join(filter(None, both))
+            for both in zip(self.measured.outside(asked), paused, strict=True)
+        ]
+        distances = np.maximum(self.measured.distance(asked), apart)
         beyond = np.array([text != "" for text in outside], dtype=bool)
         spreads = spread_of(self.model, asked, values)
         place = Place(distances, beyond, spreads, self.measured.highest(asked))

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kpp.schema import CPU_LIMIT, CPU_REQUEST, REPLICAS, SERVICE, TARGETS, USER_COUNT
+from kpp.schema import CPU_LIMIT, CPU_REQUEST, REPLICAS, SERVICE, TARGETS, THROUGHPUT, USER_COUNT
+from kpp.whatif.model import THINK_TIME
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -15,6 +16,7 @@ Indices = NDArray[np.intp]
 SCALE = (REPLICAS, CPU_REQUEST, CPU_LIMIT)  # how a service is laid out; each may be unknown
 DISTANT = (USER_COUNT, REPLICAS, CPU_LIMIT)  # what takes a scenario away; a request only steers scheduling
 SAME = 1e-9  # relative; so near, two limits are one
+CHANCE = 0.1  # relative: by so much a throughput may differ from those that were measured
 TIMES = 1.95  # from here on a ratio is told as times, below in percent
 
 
@@ -67,6 +69,32 @@ class Measured:
             ratios = replicas[rows][:, None] / levels[REPLICAS].to_numpy(dtype=np.float64)[most]
             found[rows] = measured[most, range(len(TARGETS))] * np.fmin(ratios, 1.0)
         return found
+
+    def paused_apart(self, scenario: pd.DataFrame, throughputs: Floats) -> tuple[list[str], Floats]:
+        """How far the load of rows with a think time of their own lies from the measured ones.
+
+        Another pause is another load at the same user count, and what it makes of a load is its throughput.
+
+        Args:
+            scenario: that is asked.
+            throughputs: (rows,) predicted.
+
+        Returns:
+            What was not measured, in words, empty for what was; and |ln(predicted / measured)|, (rows,) both.
+        """
+        texts, apart = [""] * len(scenario), np.zeros(len(scenario))
+        pauses = scenario[THINK_TIME].to_numpy(dtype=np.float64)
+        if not np.isfinite(pauses).any():
+            return texts, apart
+        for rows, levels in self._by_service(scenario):
+            least, most = (float(levels[THROUGHPUT].agg(end)) for end in ("min", "max"))
+            for row in rows[np.isfinite(pauses[rows]) & np.isfinite(throughputs[rows])]:
+                asked = float(throughputs[row])
+                if 0 < asked < (1 - CHANCE) * least or asked > (1 + CHANCE) * most > 0:
+                    far = _how_far(asked, least, most)
+                    texts[row] = f"a pause of {pauses[row]:g} s, which makes a throughput of {far} measured"
+                    apart[row] = abs(np.log(asked / (most if asked > most else least)))
+        return texts, apart
 
     def outside(self, scenario: pd.DataFrame) -> list[str]:
         """What of each row was not measured, in words; empty for a row within the measured range.

@@ -110,7 +110,10 @@ class Planner:
         """The replicas at the nearest measured load, but for those that are given."""
         load = pd.DataFrame({SERVICE: self.services, USER_COUNT: self.question.user_count})
         used = self.model.replicas_used(load).tolist()
-        measured = {name: max(round(count), 1) for name, count in zip(self.services, used, strict=True)}
+        measured = {
+            name: 1 if np.isnan(count) else max(round(count), 1)
+            for name, count in zip(self.services, used, strict=True)
+        }
         return {**measured, **start}
 
     def assess(self, layouts: Sequence[Layout], changed: Sequence[str | None]) -> list[Step]:

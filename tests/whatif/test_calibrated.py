@@ -8,7 +8,16 @@ import pytest
 from kpp.errors import InputError
 from kpp.schema import CPU_LIMIT, REPLICAS, SERVICE, TARGETS, USER_COUNT
 from kpp.whatif.calibrated import CalibratedModel, lower_of, upper_of
-from kpp.whatif.model import REASON, THINK_TIME, UNSUPPORTED, VERDICT, VERDICTS, Campaign
+from kpp.whatif.model import (
+    EXTRAPOLATING,
+    IN_RANGE,
+    REASON,
+    THINK_TIME,
+    UNSUPPORTED,
+    VERDICT,
+    VERDICTS,
+    Campaign,
+)
 from kpp.whatif.registry import make_model
 from tests.queueing.closed_systems import THREE_TIERS, Chain
 from tests.whatif.systems import SHOP, make_system
@@ -125,3 +134,18 @@ def test_the_replicas_that_were_used_are_told(model: CalibratedModel) -> None:
     chain = Chain(THREE_TIERS, minutes=3).measure([20, 40, 60, 80]).drop(columns=REPLICAS)
     without = CalibratedModel.fit(partial(make_model, "queueing"), Campaign(chain))
     assert without.replicas_used(pd.DataFrame({SERVICE: ["web"], USER_COUNT: 50.0})).tolist() == [1.0]
+
+
+def test_another_pause_is_another_load_and_the_verdict_says_so() -> None:
+    """Without a pause 30 users keep the database busy: 118 req/s at two visits; 40 who pause make 38."""
+    chain = Chain(THREE_TIERS, minutes=3)
+    model = CalibratedModel.fit(partial(make_model, "queueing"), Campaign(chain.measure([10, 20, 30, 40])))
+    asked = pd.DataFrame({SERVICE: "web", USER_COUNT: 30.0, THINK_TIME: [np.nan, 0.9, 0.0, 9.0]})
+
+    found = model.predict(asked)
+
+    assert found[VERDICT].tolist()[:2] == [IN_RANGE, IN_RANGE]
+    assert found[VERDICT].isin([EXTRAPOLATING, UNSUPPORTED]).tolist()[2:] == [True, True]
+    faster, slower = found[REASON].iloc[2], found[REASON].iloc[3]
+    assert "a pause of 0 s, which makes a throughput of 3.1 times the highest measured" in faster
+    assert "a pause of 9 s, which makes a throughput of 1/2.9 of the lowest measured" in slower
