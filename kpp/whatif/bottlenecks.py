@@ -86,4 +86,13 @@ def _word(service: str, replicas: float, limit_rps: float, measured_rps: float) 
     one = np.isnan(replicas) or replicas == 1
     who = service if np.isnan(replicas) else f"{replicas:g} {service} replica{'' if one else 's'}"
     verb = "saturates" if one else "saturate"
-    return f"{who} {verb} at {limit_rps:.3g} req/s; measured up to {measured_rps:.3g}"
+    return f"{who} {verb} at {_rate(limit_rps)} req/s; measured up to {_rate(measured_rps)}"
+
+
+def _rate(rps: float) -> str:
+    """Three digits, and no exponent.
+
+    >>> _rate(66.84), _rate(1694.2), _rate(float("nan"))
+    ('66.8', '1694', 'nan')
+    """
+    return f"{rps:.0f}" if rps >= 999.5 else f"{rps:.3g}"
