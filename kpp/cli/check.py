@@ -79,9 +79,9 @@ def render_estimates(found: "Estimates", width: int) -> Iterator[str]:
     yield from _wrap(f"Entry service: {entry} ({found.entry_reason})", width)
     yield f"Think time: {_tell(found.think_time)} s per request"
     if math.isfinite(bound):
-        who = levels.services[bottleneck]
+        who, most = levels.services[bottleneck], _tell_rate(bound)
         yield from _wrap(
-            f"Bottleneck: {who}, from {found.knee():.0f} users on; at most {_tell_rate(bound)} req/s at {entry}",
+            f"Bottleneck: {who}, from {found.knee():.0f} users on; at most {most} req/s at {entry}",
             width,
         )
     else:

@@ -65,6 +65,10 @@ def _shade(panel: Axes, picture: ServicePicture) -> None:
         loads = sorted(picture.verdicts)
         middles = [(low + high) / 2 for low, high in pairwise(loads)]
         left, right = panel.get_xlim()
+        if most < loads[0]:  # between the data and what was asked for; the data themselves have no verdict
+            left = most
+        if least > loads[-1]:
+            right = least
         edges = [left, *(min(max(middle, left), right) for middle in middles), right]
         for load, (start, end) in zip(loads, pairwise(edges), strict=True):
             color = VERDICT_COLORS[picture.verdicts[load]]

@@ -161,6 +161,24 @@ def test_verdicts_are_shades_and_each_variant_of_a_load_has_a_line(figures: list
     assert {UNSUPPORTED, "linear: frontend x2", "linear: frontend x4"} <= texts
 
 
+@pytest.mark.parametrize(("users", "left", "right"), [((80.0, 120.0), 40.0, None), ((2.0, 4.0), None, 10.0)])
+def test_the_data_have_no_verdict_where_only_other_loads_were_asked_for(
+    figures: list[Figure], users: tuple[float, float], left: float | None, right: float | None
+) -> None:
+    model = CalibratedModel.fit(partial(make_model, "linear"), make_system((10, 20, 30, 40), minutes=3))
+    predictions = model.predict(pd.DataFrame({SERVICE: "frontend", USER_COUNT: users}))
+
+    draw(picture_predictions(model, predictions), "A title", 0.9)
+
+    panel = figures[0].axes[0]
+    spans = [patch.get_window_extent() for patch in panel.patches]
+    least, most = (panel.transData.transform((at, 0))[0] for at in (left or 10.0, right or 40.0))
+    if left is not None:
+        assert min(span.x0 for span in spans) == pytest.approx(least)
+    else:
+        assert max(span.x1 for span in spans) == pytest.approx(most)
+
+
 def test_of_many_services_those_that_use_the_most_are_shown_together() -> None:
     pictures = picture_trial(trial(), best="linear")
     used = {picture.service: picture.asked[CPU_USAGE].mean() for picture in pictures}
