@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -156,16 +156,15 @@ class PrometheusClient:
             )
             for service in services
         }
-        self._report_cut(
-            at,
-            [
-                each.name
-                for each in services
-                if each.deployment in cut_workloads or pods_of[each.name] & cut_pods
-            ],
-        )
+        cut = {
+            each.name
+            for each in services
+            if each.deployment in cut_workloads or pods_of[each.name] & cut_pods
+        }
+        self._report_cut(at, cut)
         for name, measured in signals.items():
-            self._report_missing(name, measured)
+            if name not in cut:
+                self._report_missing(name, measured)
         return signals
 
     def measure_calls(self, start: float, end: float, services: Sequence[Service]) -> tuple[Call, ...]:
@@ -211,8 +210,8 @@ class PrometheusClient:
         query = self._profile.queries.get(signal)
         return self._api.query(query, at, window_seconds) if query is not None else []
 
-    def _report_cut(self, at: float, names: Sequence[str]) -> None:
-        if names:
+    def _report_cut(self, at: float, cut: Iterable[str]) -> None:
+        if names := sorted(cut):
             logger.warning(
                 "Scrapes are missing at the edge of a rate window that ends at %.0f: throughput, errors or "
                 "CPU of %s stay empty, since they would read too low.",
