@@ -21,17 +21,19 @@ from kpp.clock import ManualClock
 from kpp.collector.config import Config
 from kpp.collector.prometheus_client import CpuSource, PrometheusClient
 from kpp.collector.services import Service
-from tests.collector.fake_prometheus import FakePrometheus, matrix, vector
+from tests.collector.fake_prometheus import FakePrometheus, Request, Response, matrix, vector
 
 AT = 1_700_000_610.0
 REPLICAS = 3
 SCRAPE_SECONDS = 15
 
 
-def looks(window_seconds: int) -> list[tuple[float, str]]:
-    """When the newest sample was taken, fifteen times in each of three windows, and half a minute after."""
-    instants = np.arange(AT - 3 * window_seconds, AT + 30, window_seconds / 15)
-    return [(at, f"{SCRAPE_SECONDS * (at // SCRAPE_SECONDS):.3f}") for at in instants.tolist()]
+def newest(request: Request, names: list[dict[str, str]]) -> Response:
+    """When the newest sample was taken, at every look that is asked for."""
+    start, end, step = (float(request.params[name]) for name in ("start", "end", "step"))
+    looks = np.arange(start, end + 0.001, step).tolist()
+    points = [(at, f"{SCRAPE_SECONDS * (at // SCRAPE_SECONDS):.3f}") for at in looks]
+    return matrix([(each, points) for each in names])
 
 
 def main() -> None:
@@ -53,18 +55,14 @@ def main() -> None:
             for container in ("server", "istio-proxy")
         ]
     )
-    of_scrapes = matrix(
-        [({"destination_workload": each, "instance": pod}, looks(60)) for pod, each in pods.items()]
-    )
-    of_looks = matrix(
-        [({"pod": pod, "container": each}, looks(120)) for pod in pods for each in ("server", "istio-proxy")]
-    )
+    targets = [{"destination_workload": service, "instance": pod} for pod, service in pods.items()]
+    names = [{"pod": pod} for pod in pods]
     seconds = []
     with FakePrometheus() as fake:
         fake.answer(lambda request: "istio" in request.query, of_workloads)
         fake.answer(lambda request: "container_" in request.query, of_pods)
-        fake.answer(lambda request: "timestamp(istio" in request.query, of_scrapes)
-        fake.answer(lambda request: "timestamp(container" in request.query, of_looks)
+        fake.answer(lambda each: "timestamp(istio" in each.query, lambda each: newest(each, targets))
+        fake.answer(lambda each: "timestamp(container" in each.query, lambda each: newest(each, names))
         config = Config(prometheus_url=fake.url, namespace="shop")
         with PrometheusClient(config, ManualClock(AT)) as client:
             for _ in range(arguments.ticks):

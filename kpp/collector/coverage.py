@@ -7,9 +7,10 @@ too low. One inside of the window does not: the counter went on counting. The re
 docs/adr/0053-windows-cut-by-a-gap.md.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -28,7 +29,7 @@ FEW = 4  # distances are too few to know what is usual
 LOOKS = 15  # at the newest sample, in a window
 WINDOWS_BEFORE = 2  # more, to see which distances are usual
 
-POD, CONTAINER = "pod", "container"
+POD = "pod"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Coverage:
         group: the label that names what is judged as a whole: a workload, or a pod.
         window_seconds: the range of `rate`.
         seconds_after: how much is known of the time after a window.
+        look_seconds: at least so far apart are looks at the newest sample.
         runs_at_end: what is asked for is known to run when the window ends; if its series end before, they
             lack scrapes.
     """
@@ -47,15 +49,24 @@ class Coverage:
     window_seconds: int
     seconds_after: float
     runs_at_end: bool = False
+    look_seconds: float = 0.0
 
     @property
     def step_seconds(self) -> float:
         """From one look at the newest sample to the next: samples nearer to each other are not told apart."""
-        return self.window_seconds / LOOKS
+        return max(self.look_seconds, self.window_seconds / LOOKS)
 
     def range_of(self, first: float, last: float) -> tuple[float, float]:
-        """When to look, for windows that end between two instants (Unix seconds)."""
-        return first - (1 + WINDOWS_BEFORE) * self.window_seconds, last + self.seconds_after
+        """When to look, for windows that end between two instants (Unix seconds), at the first, too."""
+        steps_before = math.ceil((1 + WINDOWS_BEFORE) * self.window_seconds / self.step_seconds)
+        steps_after = math.ceil((last + self.seconds_after - first) / self.step_seconds)
+        return first - steps_before * self.step_seconds, first + steps_after * self.step_seconds
+
+    def coarser(self, newest: Iterable[Series]) -> Self:
+        """The same with as few looks as see every sample, as learned from some of the samples."""
+        many = [each for found in _times_of(newest, self.group).values() for each in found if len(each) > FEW]
+        shortest = [_quantile(np.sort(np.diff(each)), 1 - LONG_QUANTILE) for each in many]
+        return replace(self, look_seconds=round(ALMOST * min(shortest, default=0.0), 3))
 
     def left_out(self, newest: Iterable[Series], ends: Floats) -> dict[str, Floats]:
         """The share of each window that `rate` leaves out although it should not.
@@ -68,12 +79,20 @@ class Coverage:
             By what is judged: for each window 0 to 1, the most of all its series.
         """
         groups = _gather(newest, self.group)
+        earliest, latest = ends.min(initial=np.inf) - self.window_seconds, ends.max(initial=-np.inf)
+        doubtful = {
+            name: [each for each in scrapes if not each.are_whole(earliest, latest)]
+            for name, scrapes in groups.items()
+        }
+        found = {name: np.zeros(ends.shape) for name in groups}
+        if not any(doubtful.values()):  # as nearly always; the rest takes its time
+            return found
         all_spans = _Spans.of(each for scrapes in groups.values() for each in scrapes)
-        found = {}
-        for name, scrapes in groups.items():
-            end_spans = _Spans.of(scrapes) if self.runs_at_end else all_spans
-            shares = [_left_out(each, ends, self.window_seconds, all_spans, end_spans) for each in scrapes]
-            found[name] = np.max(shares, axis=0)
+        for name, scrapes in doubtful.items():
+            end_spans = _Spans.of(groups[name]) if self.runs_at_end and scrapes else all_spans
+            for each in scrapes:
+                share = _left_out(each, ends, self.window_seconds, all_spans, end_spans)
+                found[name] = np.maximum(found[name], share)
         return found
 
 
@@ -87,8 +106,8 @@ class Distances:
     @classmethod
     def of(cls, times: Floats) -> Self:
         """Judge by the times of at least two samples, of which few are missing."""
-        usual, long = np.quantile(np.diff(times), (USUAL_QUANTILE, LONG_QUANTILE), method="lower")
-        return cls(float(usual), float(long))
+        distances = np.sort(np.diff(times))
+        return cls(_quantile(distances, USUAL_QUANTILE), _quantile(distances, LONG_QUANTILE))
 
     @property
     def longest_seconds(self) -> float:
@@ -102,6 +121,11 @@ class Scrapes:
 
     times: Floats
     distances: Distances
+
+    def are_whole(self, start: float, end: float) -> bool:
+        """Whether they go on beyond both instants, and none is missing."""
+        is_around = self.times[0] <= start and self.times[-1] >= end
+        return bool(is_around and np.diff(self.times).max(initial=0.0) <= self.distances.longest_seconds)
 
 
 @dataclass(frozen=True)
@@ -160,6 +184,11 @@ def _left_out(
     return np.where(count >= 2, np.minimum(seconds / window_seconds, 1.0), has_no_rate.astype(np.float64))
 
 
+def _quantile(ascending: Floats, share: float) -> float:
+    """The value below which a share of the others lies; the lower one, where it lies between two."""
+    return float(ascending[math.floor(share * (len(ascending) - 1))])
+
+
 def _gather(newest: Iterable[Series], group: str) -> Mapping[str, list[Scrapes]]:
     """The series of each group, with the times at which their samples were taken."""
     times = _times_of(newest, group)
@@ -176,13 +205,11 @@ def _gather(newest: Iterable[Series], group: str) -> Mapping[str, list[Scrapes]]
 
 
 def _times_of(newest: Iterable[Series], group: str) -> Mapping[str, list[Floats]]:
-    """The times of the samples, by group. A pod's own series count only where its containers have none."""
-    named: defaultdict[str, list[Floats]] = defaultdict(list)
-    nameless: defaultdict[str, list[Floats]] = defaultdict(list)
+    """The times of the samples of each series, by group."""
+    found: defaultdict[str, list[Floats]] = defaultdict(list)
     for each in newest:
         points = np.asarray(each.values, dtype=np.float64).reshape(-1, 2)  # (points, [instant, value])
         times = np.unique(points[np.isfinite(points[:, 1]), 1])
-        found = named if each.metric.get(CONTAINER, CONTAINER) else nameless
         if len(times):
             found[each.metric.get(group, "")].append(times)
-    return {**nameless, **named}
+    return found

@@ -19,6 +19,7 @@ class CutWindows:
         self._api = api
         self._profile = profile
         self._config = config
+        self._coverages: dict[Signal, Coverage] = {}  # with as few looks as the scrapes need
 
     def workloads(self, at: float) -> frozenset[str]:
         """Those whose rates of requests, over the window that ends `at` (Unix seconds), are too low."""
@@ -39,7 +40,10 @@ class CutWindows:
         query = self._profile.queries.get(signal)
         if query is None:
             return frozenset()
+        coverage = self._coverages.get(signal, coverage)
         text = query.text(self._config.namespace, coverage.window_seconds)
         newest = self._api.query_range(query.name, text, *coverage.range_of(at, at), coverage.step_seconds)
+        if not coverage.look_seconds:
+            self._coverages[signal] = coverage.coarser(newest)
         left_out = coverage.left_out(newest, np.array([at]))
         return frozenset(name for name, shares in left_out.items() if shares[0] > MOST_LEFT_OUT)

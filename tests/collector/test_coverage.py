@@ -43,8 +43,14 @@ def look(store: SampleStore, coverage: Coverage) -> list[Series]:
 
 def left_out(scrapes: Scrapes, outages: Sequence[Outage] = (), window_seconds: int = 60) -> dict[str, float]:
     """The share that is left out of each workload's window. A target is named `workload/number`."""
-    coverage = Coverage(WORKLOAD, window_seconds, LAG_SECONDS)
-    found = coverage.left_out(look(store_of(scrapes, outages), coverage), np.array([AT]))
+    coverage, store = Coverage(WORKLOAD, window_seconds, LAG_SECONDS), store_of(scrapes, outages)
+    found = coverage.left_out(newest := look(store, coverage), np.array([AT]))
+    coarser = coverage.coarser(newest)
+    assert coarser.step_seconds >= coverage.step_seconds
+    again = coarser.left_out(look(store, coarser), np.array([AT]))
+    assert {name: shares[0] for name, shares in again.items()} == pytest.approx(
+        {name: shares[0] for name, shares in found.items()}, abs=1e-6
+    ), "fewer looks see the same"
     return {workload: float(shares[0]) for workload, shares in found.items()}
 
 
@@ -251,9 +257,3 @@ def test_a_running_pod_whose_series_end_lacks_scrapes_although_others_have_them(
     pods["web-5", "server"] = looks(chance, BEGAN, LAST)
     pods["web-5", "init"] = looks(chance, BEGAN, AT - 60)  # has done its work
     assert cut_pods(pods) == {"web-3"}
-
-
-def test_a_pods_own_series_count_only_where_its_containers_have_none() -> None:
-    chance = Random(13)
-    whole, cut = looks(chance, BEGAN, LAST), looks(chance, BEGAN, AT - 60)
-    assert cut_pods({("a", "server"): whole, ("a", ""): cut, ("b", ""): cut}) == {"b"}

@@ -20,7 +20,9 @@ from tests.collector.fake_prometheus import (
     RESET,
     TIMED_OUT,
     FakePrometheus,
+    Request,
     Response,
+    matrix,
     recorded,
     slow,
     vector,
@@ -87,9 +89,23 @@ def test_a_tick_asks_when_samples_were_taken_in_the_windows_and_beside_them(fake
         if request.path == "/api/v1/query_range"
     }
     assert found == {  # three windows, and 30 s after them
-        True: ["1700000430.125", "1700000640.125", "4.000"],
-        False: ["1700000250.125", "1700000640.125", "8.000"],
+        True: ["1700000430.125", "1700000642.125", "4.000"],
+        False: ["1700000250.125", "1700000642.125", "8.000"],
     }
+
+
+def test_later_ticks_look_no_more_often_than_it_was_scraped(fake: FakePrometheus) -> None:
+    def scraped_every_15_s(request: Request) -> Response:
+        start, end, step = (float(request.params[name]) for name in ("start", "end", "step"))
+        looks = [start + number * step for number in range(round((end - start) / step) + 1)]
+        return matrix([({"pod": "frontend-1"}, [(at, str(at // 15 * 15)) for at in looks])])
+
+    fake.answer(lambda request: "range" in request.path, scraped_every_15_s)
+    with connect(fake.url) as client:
+        for tick in range(3):
+            client.sample(AT + 60 * tick, {"frontend-1": "web"}, [FRONTEND], CpuSource.CONTAINERS)
+    steps = [request.params["step"] for request in fake.requests if "range" in request.path]
+    assert steps == ["4.000", "8.000", *["14.250"] * 4]
 
 
 def test_calls_are_measured_over_the_whole_experiment(fake: FakePrometheus) -> None:

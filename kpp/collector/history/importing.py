@@ -12,7 +12,7 @@ from kpp.collector.coverage import POD, Coverage
 from kpp.collector.history.files import ImportFiles, choose_files, write_import
 from kpp.collector.history.instants import Floats, Grid, tell_instant
 from kpp.collector.history.loads import Interval, read_users, users_of_intervals, users_of_rate
-from kpp.collector.history.ranges import Answered, Question, ask_all, count_chunks
+from kpp.collector.history.ranges import Answered, Question, ask_all, coarsen, count_chunks
 from kpp.collector.profiles.profile import Profile, Signal
 from kpp.collector.profiles.reading import read_profile
 from kpp.collector.prometheus_api import PrometheusApi
@@ -143,6 +143,7 @@ def _ask(
     )
     try:
         api.query(SELF_TEST, None, 1)
+        now = [coarsen(api, request.grid, each) for each in now]
         observer.started(count_chunks(request.grid, now))
         answered = dict(ask_all(api, request.grid, now, parallel=request.parallel, advance=observer.advanced))
         if later and not answered[Signal.CPU_BY_CONTAINER].series:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from kpp.errors import PrometheusError, QueryError
 
 MOST_POINTS = 11_000  # of a series in one answer: Prometheus's limit
 CHUNK_POINTS = 120  # two hours of minutes: a server has a limit on the samples that it loads, too
-CHUNK_WINDOWS = 30  # of each, samples are looked for many times
+CHUNK_WINDOWS = 60  # where it looks for samples, which is more often
 assert CHUNK_POINTS <= MOST_POINTS
 
 MOST_CELLS = 50_000_000  # of one question: 400 MB, a month of minutes for a thousand series
@@ -82,6 +82,21 @@ class Answered:
 def count_chunks(grid: Grid, questions: Iterable[Question]) -> int:
     """How often `ask_all` says that it has advanced."""
     return sum(len(list(question.spans(grid))) for question in questions)
+
+
+def coarsen(api: PrometheusApi, grid: Grid, question: Question) -> Question:
+    """Look as rarely for samples as the scrapes at both ends of the grid allow."""
+    coverage = question.coverage
+    if coverage is None:
+        return question
+    newest = [
+        series
+        for at in (grid.start, grid.end)
+        for series in api.query_range(
+            question.name, question.text, *coverage.range_of(at, at), coverage.step_seconds
+        )
+    ]
+    return replace(question, coverage=coverage.coarser(newest))
 
 
 def ask_all(
