@@ -66,20 +66,22 @@ class Coverage:
         """The same with as few looks as see every sample, as learned from some of the samples."""
         many = [each for found in _times_of(newest, self.group).values() for each in found if len(each) > FEW]
         shortest = [_quantile(np.sort(np.diff(each)), 1 - LONG_QUANTILE) for each in many]
-        return replace(self, look_seconds=round(ALMOST * min(shortest, default=0.0), 3))
+        return replace(
+            self, look_seconds=min(round(ALMOST * min(shortest, default=0.0), 3), self.window_seconds)
+        )
 
     def left_out(self, newest: Iterable[Series], ends: Floats) -> dict[str, Floats]:
         """The share of each window that `rate` leaves out although it should not.
 
         Args:
             newest: when the newest sample was taken (Unix seconds), at every step of the range.
-            ends: of the windows, Unix seconds.
+            ends: of the windows, Unix seconds; at least one.
 
         Returns:
             By what is judged: for each window 0 to 1, the most of all its series.
         """
         groups = _gather(newest, self.group)
-        earliest, latest = ends.min(initial=np.inf) - self.window_seconds, ends.max(initial=-np.inf)
+        earliest, latest = ends.min() - self.window_seconds, ends.max()
         doubtful = {
             name: [each for each in scrapes if not each.are_whole(earliest, latest)]
             for name, scrapes in groups.items()

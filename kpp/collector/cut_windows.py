@@ -45,5 +45,5 @@ class CutWindows:
         newest = self._api.query_range(query.name, text, *coverage.range_of(at, at), coverage.step_seconds)
         if not coverage.look_seconds:
             self._coverages[signal] = coverage.coarser(newest)
-        left_out = coverage.left_out(newest, np.array([at]))
+        left_out = coverage.left_out(newest, np.array([at], dtype=np.float64))
         return frozenset(name for name, shares in left_out.items() if shares[0] > MOST_LEFT_OUT)
