@@ -14,6 +14,7 @@ from kpp.predictor.display import format_number
 from kpp.whatif.objectives import Objective, Outcome
 from kpp.whatif.plan_steps import Layout, Step
 from kpp.whatif.planning import HOLDS, Plan
+from kpp.whatif.registry import DEFAULT_MODEL
 
 MOST_NAME = 26  # columns for a service and its replicas, of which the name is cut
 MOST_REASONS = 5  # steps that are explained; of more, the first and the last
@@ -31,11 +32,12 @@ def show_plan(model: str, plan: Plan, kept: str, models: str) -> None:
     console = Console(highlight=False)
     whole = Console(highlight=False, width=max(console.width, LEAST_WIDTH))
     _print(console, f"{plan.question.user_count:g} users, by {model}: {kept}", "bold")
+    _print(console, f"starting from {_tell_layout(plan.steps[0].replicas)}", "dim")
     whole.print(_table(plan))
     for text in _reasons(plan):
         _print(console, text, "dim")
     console.print()
-    for text in _conclusion(plan, models):
+    for text in _conclusion(model, plan, models):
         _print(console, text, "")
     console.print()
 
@@ -115,7 +117,7 @@ def _reasons(plan: Plan) -> Iterator[str]:
         yield "  --json tells the reason of each step"
 
 
-def _conclusion(plan: Plan, models: str) -> Iterator[str]:
+def _conclusion(model: str, plan: Plan, models: str) -> Iterator[str]:
     start, last = plan.steps[0], plan.last
     several = len(plan.question.objectives) > 1
     if not plan.reached:
@@ -128,15 +130,25 @@ def _conclusion(plan: Plan, models: str) -> Iterator[str]:
     if any(last.replicas[name] > count for name, count in start.replicas.items()):
         yield f"With one replica fewer of any that were added {'they' if several else 'it'} would not."
     yield _tell_certainty(plan)
-    counts = [
-        f"--replicas {shlex.quote(name)}={count}"
-        for name, count in last.replicas.items()
-        if count != plan.measured[name]
+    yield f"{_command(model, plan, models)} has the rest."
+
+
+def _command(model: str, plan: Plan, models: str) -> str:
+    """That asks for the answer."""
+    pause = plan.question.think_time_seconds
+    words = [
+        "kpp predict",
+        f"--models {shlex.quote(models)}" if models else "",
+        f"--model {model}" if model != DEFAULT_MODEL else "",
+        f"--users {plan.question.user_count:g}",
+        "" if math.isnan(pause) else f"--think-time {pause:g}",
+        *(
+            f"--replicas {shlex.quote(name)}={count}"
+            for name, count in plan.last.replicas.items()
+            if count != plan.measured[name]
+        ),
     ]
-    folder = [f"--models {shlex.quote(models)}"] if models else []
-    yield " ".join(
-        ["kpp predict", *folder, f"--users {plan.question.user_count:g}", *counts, "has the rest."]
-    )
+    return " ".join(filter(None, words))
 
 
 def _tell_certainty(plan: Plan) -> str:

@@ -27,6 +27,7 @@ def test_each_step_and_the_conclusion_are_shown(
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "800 users, by hybrid: frontend:response-time<=30ms"
+    assert lines[1] == "starting from 2 of frontend, 1 of each other service"
     steps = [line.split() for line in lines if " -> " in line]
     assert steps[0][2:6] == ["catalog", "1", "->", "2"]
     text = " ".join(" ".join(lines).split())
@@ -59,6 +60,19 @@ def test_the_command_that_is_shown_asks_for_the_same(models: str, capsys: pytest
     rows = {row["Service"]: row for row in json.loads(capsys.readouterr().out)["predictions"]}
     assert rows["frontend"]["Response Time (s)"] == pytest.approx(last["outcomes"][0]["value"])
     assert rows["frontend"]["Response Time (s) upper"] == pytest.approx(last["outcomes"][0]["upper"])
+
+
+def test_the_command_that_is_shown_keeps_pause_and_model(
+    models: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--users", "40", "--think-time", "0.5", "--model", "queueing", "--models", models]
+
+    main_ok(["plan", *arguments, "--objective", "frontend:response-time<=1s"])
+
+    shown = " ".join(capsys.readouterr().out.split())
+    assert (
+        f"kpp predict --models {models} --model queueing --users 40 --think-time 0.5 has the rest." in shown
+    )
 
 
 def test_several_loads_and_objectives_are_planned_at_once(

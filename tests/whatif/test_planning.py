@@ -122,7 +122,7 @@ def test_a_widened_caller_is_no_relief_for_its_callee() -> None:
     assert plan.last.replicas["web"] == 1
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=8)
 @given(
     users=st.integers(1, 3000),
     milliseconds=st.floats(5, 2000),
