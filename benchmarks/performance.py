@@ -100,14 +100,14 @@ def compare_with_plain(options: argparse.Namespace, _scratch: Path) -> Iterator[
 
 
 def train_services(options: argparse.Namespace, scratch: Path) -> Iterator[str]:
-    """`kpp train` on more and more services."""
+    """The GRUs of `kpp train` on more and more services."""
     rows = []
     for count in counts_up_to(options.most_services, 10):
         file = scratch / f"services-{count}.parquet"
         make_frame(count, ROWS).to_parquet(file)
         folders = ["--models", scratch / f"models-{count}", "--plots", scratch / f"plots-{count}"]
-        cost = measure(kpp("train", file, *folders, "--json"))
-        assert len(json.loads(cost.output)["services"]) == count
+        cost = measure(script("train.py", file, *folders))
+        assert json.loads(cost.output)["services"] == count
         rows.append([str(count), *columns(cost), f"{1000 * cost.cpu_seconds / count:.0f}"])
     yield from table("services|wall (s)|CPU (s)|peak (MB)|CPU for each service (ms)", rows)
 
