@@ -10,10 +10,10 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kpp.predictor.main import train_all
-from kpp.predictor.model_config import ModelConfig
-from kpp.predictor.settings import TrainingSettings
+if TYPE_CHECKING:
+    from kpp.predictor.model_config import ModelConfig
 
 
 class NoObserver:
@@ -27,7 +27,7 @@ class NoObserver:
     def epoch_done(self, service: str, epoch: int) -> None:
         """One more epoch."""
 
-    def service_done(self, config: ModelConfig) -> None:
+    def service_done(self, config: "ModelConfig") -> None:
         """A model is on the disk."""
 
     def plot_done(self, service: str) -> None:
@@ -36,6 +36,10 @@ class NoObserver:
 
 def main() -> None:
     """Train and report."""
+    # late: the processes that draw plots import this file, too, and shall not load torch
+    from kpp.predictor.main import train_all
+    from kpp.predictor.settings import TrainingSettings
+
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
