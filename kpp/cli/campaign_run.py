@@ -156,6 +156,8 @@ def _print_files(row_count: int, files: CsvWriter) -> None:
 
 
 def _tell_state(record: CampaignRecord) -> str:
+    if record.gone:
+        return f"The cluster is as it was found, but for what is gone: {'; '.join(record.gone)}"
     if record.is_restored:
         return "The cluster is as it was found."
     return f"The cluster is NOT as it was found. To put it back: kpp restore {record.path}"

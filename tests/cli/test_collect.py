@@ -1,44 +1,15 @@
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
 import pytest
 
+from tests.cli.collecting import World, load_generator, open_world, wait_for_rows
 from tests.collector.boutique_load import SERVICES
-from tests.collector.fake_kubernetes import FakeKubernetes
-from tests.collector.fake_prometheus import FakePrometheus
-
-KPP = [sys.executable, "-m", "kpp"]
-QUICK = {  # a campaign of some seconds
-    "KPP_USER_COUNTS": "20",
-    "KPP_SPAWN_RATE": "100",
-    "KPP_RATE_WINDOW_SECONDS": "1",
-    "KPP_CPU_RATE_WINDOW_SECONDS": "2",
-    "KPP_WARMUP_SECONDS": "1",
-    "KPP_SAMPLING_INTERVAL_SECONDS": "1",
-    "KPP_MEASURED_SECONDS": "2",
-    "KPP_COOLDOWN_SECONDS": "0",
-    "KPP_EVALUATION_LAG_SECONDS": "0",
-}
-
-
-class Process(subprocess.Popen[str]):
-    """Is not waited for when a test fails in the middle."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if kind is not None:
-            self.kill()
-        super().__exit__(kind, error, traceback)
 
 
 @pytest.fixture
@@ -49,51 +20,10 @@ def hangups_heard() -> Iterator[None]:
     signal.signal(signal.SIGHUP, before)
 
 
-@dataclass
-class World:
-    """Both servers, and an environment in which `kpp` finds them."""
-
-    kubernetes: FakeKubernetes
-    prometheus: FakePrometheus
-    folder: Path
-    environment: dict[str, str]
-
-    def start(self, *arguments: str) -> "Process":
-        return Process(
-            [*KPP, *arguments],
-            env=self.environment,
-            cwd=self.folder,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-
-    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        with self.start(*arguments) as process:
-            out, err = process.communicate(timeout=60)
-        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
-
-
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    with FakeKubernetes(polls_per_step=0) as kubernetes, FakePrometheus() as prometheus:
-        prometheus.pods = {
-            pod["metadata"]["name"]: service
-            for service in SERVICES
-            for pod in kubernetes.cluster.pods_of(service)
-        }
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("KPP_")},
-            **QUICK,
-            "PROMETHEUS_URL": prometheus.url,
-            "KUBECONFIG": str(kubernetes.write_kubeconfig(tmp_path / "kubeconfig")),
-            "COLUMNS": "80",
-        }
-        yield World(kubernetes, prometheus, tmp_path, environment)
-
-
-def load_generator(world: World) -> Any:
-    return world.kubernetes.cluster.specs()["loadgenerator"]
+    with open_world(tmp_path) as served:
+        yield served
 
 
 def test_a_campaign_reports_its_files_as_json(world: World) -> None:
@@ -151,15 +81,6 @@ def test_a_campaign_without_a_row_is_reported_as_json_too(world: World) -> None:
     assert (report["rows"], report["finished"], report["restored"]) == (0, False, True)
     assert "measurements" not in report
     assert (world.folder / report["journal"]).is_file()
-
-
-def wait_for_rows(folder: Path) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if any(len(path.read_text().splitlines()) > 1 for path in folder.glob("performance_results_*.csv")):
-            return
-        time.sleep(0.1)
-    raise AssertionError("no row was written")
 
 
 def test_a_dry_run_shows_the_plan_and_changes_nothing(world: World) -> None:
