@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.collecting import World, load_generator, open_world, wait_for_rows
 from tests.collector.boutique_load import SERVICES
+from tests.collector.fake_kubernetes import Fault
 
 
 @pytest.fixture
@@ -136,6 +137,14 @@ def test_no_cluster_is_exit_code_4(world: World) -> None:
 
     assert result.returncode == 4
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_cluster_that_goes_away_while_it_is_checked_is_exit_code_4(world: World) -> None:
+    world.kubernetes.fail_next(Fault(503), times=99, path="/pods")
+    result = world.run("collect")
+    assert result.returncode == 4
+    assert "could not list pods in namespace default for now" in result.stderr
+    assert world.kubernetes.patches == []
 
 
 def test_the_script_of_phase_1_is_the_same_command(world: World) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli.processes import Place, Process, environment_with
 from tests.collector.boutique_load import SERVICES
-from tests.collector.fake_prometheus import FakePrometheus, Request, Response, slow
+from tests.collector.fake_prometheus import BAD_DATA, FakePrometheus, Request, Response, slow
 
 RANGE = ("--from", "2023-11-14T22:00:00Z", "--to", "2023-11-14T22:09:00Z")
 
@@ -82,6 +82,11 @@ def test_the_text_says_what_the_load_is_and_where_the_files_are(world: World) ->
         ((*RANGE, "--users-file", "nowhere.csv"), 3, "nowhere.csv: cannot be read: No such file"),
         ((*RANGE, "--users-query", "up"), 2, "the query for the users has no value in this range: up"),
         (
+            (*RANGE, "--users-query", "sum(("),
+            2,
+            "unexpected end of input inside braces: sum((; paste it into Prometheus and mend it, or name",
+        ),
+        (
             (*RANGE, "--profile", "linkerd"),
             2,
             "linkerd: there is no such profile; name a file, or one of those",
@@ -98,6 +103,7 @@ def test_the_text_says_what_the_load_is_and_where_the_files_are(world: World) ->
 )
 def test_what_cannot_be_is_one_line(arguments: tuple[str, ...], code: int, text: str, world: World) -> None:
     (world.folder / "taken.csv").touch()
+    world.prometheus.answer(lambda request: request.query == "sum((", BAD_DATA)
     result = world.run(*arguments)
     assert result.returncode == code
     lines = [line for line in result.stderr.splitlines() if line.startswith("kpp: ")]

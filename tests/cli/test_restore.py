@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cli.collecting import World, load_generator, open_world, wait_for_rows
+from tests.collector.fake_prometheus import EMPTY
 
 
 @pytest.fixture
@@ -108,3 +109,24 @@ def test_a_campaign_whose_cluster_exists_no_more_is_closed_by_its_operator(
     assert len(report["gone"]) == 1
     assert load_generator(world) == before
     assert world.run("restore").stdout == "No campaign here has left anything to restore.\n"
+
+
+def test_a_campaign_that_goes_on_is_put_back_then_checked(world: World, killed: Path) -> None:
+    world.prometheus.answer(lambda request: "istio" in request.query, EMPTY)
+    patches = len(world.kubernetes.patches)
+
+    refused = world.run("collect", "--resume")
+
+    assert refused.returncode == 5
+    assert "Put back: Deployment loadgenerator" in refused.stderr
+    assert "fail metrics" in refused.stderr
+    assert "checks failed: metrics; mend them, or start all the same with --skip-checks" in refused.stderr
+    assert len(restored(world, killed)) == 1
+    assert len(world.kubernetes.patches) == patches + 1, "nothing but what puts the cluster back"
+
+    with world.start("collect", "--resume", "--skip-checks") as process:
+        assert process.stderr is not None
+        assert any(line.startswith("experiment 1/1") for line in process.stderr)
+        process.terminate()
+        process.communicate(timeout=60)
+    assert process.returncode == 130

@@ -10,13 +10,13 @@ from kpp.clock import Clock
 from kpp.collector.config import Config
 from kpp.collector.history.files import ImportFiles, choose_files, write_import
 from kpp.collector.history.instants import Floats, Grid, tell_instant
-from kpp.collector.history.loads import Interval, read_users, users_of_intervals, users_of_rate
+from kpp.collector.history.loads import Interval, read_users, refused_query, users_of_intervals, users_of_rate
 from kpp.collector.history.ranges import Answered, Question, ask_all, count_chunks
 from kpp.collector.profiles.profile import Profile, Signal
 from kpp.collector.profiles.reading import read_profile
 from kpp.collector.prometheus_api import PrometheusApi
 from kpp.collector.queries import SELF_TEST
-from kpp.errors import ConfigError, PrometheusError
+from kpp.errors import ConfigError, PrometheusError, QueryError
 
 if TYPE_CHECKING:
     from kpp.collector.history.table import Answers
@@ -144,6 +144,10 @@ def _ask(
             answered |= ask_all(
                 api, request.grid, later, parallel=request.parallel, advance=observer.advanced
             )
+    except QueryError as error:
+        if error.query == USERS and error.is_refused and request.users_query is not None:
+            raise refused_query(error, request.users_query) from None
+        raise
     finally:
         api.close()
     return answered

@@ -182,7 +182,7 @@ def test_what_goes_wrong_leaves_no_file(is_interrupted: bool, url: str, tmp_path
 
     folder = tmp_path / "out"
     request = Request(GRID, users_query="vector(1)" if is_interrupted else "sum(")
-    with pytest.raises(KeyboardInterrupt if is_interrupted else PrometheusError):
+    with pytest.raises(KeyboardInterrupt if is_interrupted else ConfigError):
         import_history(
             config(url, folder), request, ManualClock(), Impatient() if is_interrupted else Quiet()
         )
