@@ -9,9 +9,10 @@ from pathlib import Path
 from kpp.clock import Clock
 from kpp.collector.config import Config
 from kpp.collector.kubernetes_api import KubernetesApi
-from kpp.collector.kubernetes_errors import is_away
+from kpp.collector.kubernetes_errors import is_away, is_forbidden, status_of
 from kpp.collector.plan import Plan
 from kpp.collector.preflight import cluster_facts, prometheus_facts
+from kpp.collector.preflight.autoscalers import judge_autoscalers
 from kpp.collector.preflight.clocks import Skew, judge_clocks
 from kpp.collector.preflight.disk import Disk, judge_disk, needed_bytes
 from kpp.collector.preflight.findings import Finding, Outcome, Report, name_some
@@ -67,6 +68,7 @@ class _Preflight:
             self._check(KUBERNETES, "permissions", self._check_permissions)
             self._check(KUBERNETES, "load generator", self._check_load_generator)
             self._check(KUBERNETES, "sidecars", self._check_sidecars)
+            self._check(KUBERNETES, "autoscalers", self._check_autoscalers)
         if self._reach(PROMETHEUS, self._greet_prometheus):
             self._check(PROMETHEUS, "metrics", self._check_metrics)
         self._findings += judge_clocks(self._skews, self._config)
@@ -149,6 +151,20 @@ class _Preflight:
         labels, name = self._prometheus.profile.labels, self._prometheus.profile.name
         sidecar = labels.sidecar if name == DEFAULT_PROFILE else None  # other meshes may do without
         return judge_sidecars(pods, expected.services, self._config, sidecar)
+
+    def _check_autoscalers(self) -> Iterable[Finding]:
+        try:
+            autoscalers = self._kubernetes.list_autoscalers()
+        except KubernetesError as error:
+            if is_forbidden(error):
+                return []  # the permissions tell it
+            if status_of(error) == 404:  # autoscaling/v2 is there since Kubernetes 1.23
+                text = "not looked for: the server has no autoscaling/v2"
+                return [Finding("autoscalers", Outcome.WARN, text, "see that none scales a service")]
+            raise
+        plan = self._subject.plan
+        replicas = {each.deployment: plan.replicas_of(each.name) for each in self._expected.services}
+        return judge_autoscalers(autoscalers, replicas, self._config)
 
     def _check_metrics(self) -> Iterator[Finding]:
         """Each signal of the profile, and how often its metric is scraped."""

@@ -1,5 +1,7 @@
 """Every check against a simulated cluster, over HTTP: all well, and one thing wrong at a time."""
 
+import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +48,7 @@ def test_where_all_is_well_every_check_passes(untouched: World) -> None:
         "load generator",
         "services",
         "sidecars",
+        "autoscalers",
         "Prometheus",
         "metrics",
         "rate window",
@@ -133,6 +136,43 @@ def test_the_command_brings_the_sidecars_back(world: World) -> None:
     namespace = world.simulation.kubernetes.store.get(NAMESPACES, "default")
     assert namespace["metadata"]["labels"]["istio-injection"] == "enabled"
     assert not check(world).failed
+
+
+def autoscaler(deployment: str, **spec: object) -> str:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": deployment}
+    kind = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "auto"}}
+    return json.dumps({**kind, "spec": {"scaleTargetRef": target, "maxReplicas": 5, **spec}})
+
+
+@pytest.mark.parametrize("deployment", ["web", "loadgenerator"])
+def test_an_autoscaler_is_paused_by_the_command_that_is_named(world: World, deployment: str) -> None:
+    kubectl = Kubectl(world.folder / "kubeconfig", world.folder)
+    kubectl("apply", "-f", "-", stdin=autoscaler(deployment))
+
+    finding = the_only(check(world), Outcome.WARN)
+
+    assert finding.text == (
+        f"HorizontalPodAutoscaler auto (replicas 1 to 5) would change {deployment} while it is measured"
+    )
+    kubectl(*shlex.split(finding.command)[1:])
+    assert not check(world).warned
+
+
+def test_an_autoscaler_on_what_is_scaled_is_told_by_its_bounds(world: World) -> None:
+    kubectl = Kubectl(world.folder / "kubeconfig", world.folder)
+    kubectl("apply", "-f", "-", stdin=autoscaler("web", minReplicas=2, maxReplicas=2))
+    assert not check(world, levels=[Level(10, {"api": 3}), Level(10, {"web": 2})]).warned
+
+    finding = the_only(check(world, levels=[Level(10, {"web": 2}), Level(10, {"web": 3})]), Outcome.WARN)
+
+    assert finding.text.endswith("(replicas 2 to 2) would undo what the campaign makes of web")
+
+
+def test_autoscalers_of_what_is_not_measured_are_let_be(world: World) -> None:
+    kubectl = Kubectl(world.folder / "kubeconfig", world.folder)
+    kubectl("apply", "-f", "-", stdin=autoscaler("database"))
+    kubectl("apply", "-f", "-", stdin=autoscaler("web").replace('"Deployment"', '"StatefulSet"'))
+    assert not check(world).warned
 
 
 def test_a_service_without_pods(world: World) -> None:
