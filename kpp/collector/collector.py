@@ -1,5 +1,6 @@
 """Phase 1, the experiment loop: drive every load, sample every service, leave the cluster as it was found."""
 
+import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from kpp.clock import Clock
 from kpp.collector.cluster_state import Restored, all_gone
 from kpp.collector.config import Config
 from kpp.collector.csv_writer import CsvWriter
-from kpp.collector.ending import outcome_recorded, put_back, restore_found, warn_of
+from kpp.collector.ending import outcome_recorded, put_back, restore_found
 from kpp.collector.journal import Journal
 from kpp.collector.journal_record import CampaignRecord, read_journal
 from kpp.collector.kubernetes_client import KubernetesClient
@@ -25,6 +26,8 @@ from kpp.collector.survey import Survey, check_same_application, refuse_leftover
 from kpp.files import remove_unfinished
 
 __all__ = ["Observer", "close_campaign", "restore_campaign", "resume_campaign", "run_campaign"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,8 @@ def resume_campaign(
             if not campaign.is_restored:  # before all that may hinder the rest
                 restored = restore_found(campaign, cluster, journal)
                 observer.restored(restored.changes)
-                warn_of(restored)
+                for line in restored.gone:
+                    logger.warning("%s", line)
             check()
             prometheus.check_ready()
             found = survey(config, cluster, prometheus, clock, campaign.plan)

@@ -1,6 +1,5 @@
 """How a campaign ends: the cluster is put back as it was found, and the journal says how it went."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,8 +8,6 @@ from kpp.collector.journal import Journal
 from kpp.collector.journal_record import CampaignRecord
 from kpp.collector.kubernetes_client import KubernetesClient
 from kpp.errors import Interrupted, KubernetesError, LeaseLostError
-
-logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -25,9 +22,7 @@ def put_back(cluster: KubernetesClient, state: ClusterState, journal: Journal) -
     except LeaseLostError:
         raise
     except BaseException:
-        restored = cluster.restore(state)
-        journal.restored(restored)
-        warn_of(restored)
+        journal.restored(cluster.restore(state))
         raise
     restored = cluster.restore(state)
     journal.restored(restored)
@@ -57,9 +52,3 @@ def restore_found(record: CampaignRecord, cluster: KubernetesClient, journal: Jo
     restored = cluster.restore(record.state)
     journal.restored(restored)
     return restored
-
-
-def warn_of(restored: Restored) -> None:
-    """Tell of what nobody can put back any more."""
-    for line in restored.gone:
-        logger.warning("%s", line)

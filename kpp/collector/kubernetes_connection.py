@@ -31,7 +31,7 @@ def connect(context: str | None) -> ApiClient:
         else:
             reason = str(error) if isinstance(error, ConfigException) else f"{type(error).__name__}: {error}"
             raise KubernetesError(
-                f"{'' if context is None else f'context {context}: '}{' '.join(reason.split())}",
+                f"{'' if context is None else f'context {context}: '}{' '.join(reason.split()).rstrip('.')}",
                 where="kubeconfig",
                 mend="set KUBECONFIG to a file that `kubectl config get-contexts` can read, "
                 "and KPP_KUBE_CONTEXT to one of its contexts",

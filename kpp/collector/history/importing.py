@@ -16,7 +16,7 @@ from kpp.collector.profiles.profile import Profile, Signal
 from kpp.collector.profiles.reading import read_profile
 from kpp.collector.prometheus_api import PrometheusApi
 from kpp.collector.queries import SELF_TEST
-from kpp.errors import ConfigError, PrometheusError, QueryError
+from kpp.errors import ConfigError, QueryError
 
 if TYPE_CHECKING:
     from kpp.collector.history.table import Answers
@@ -76,8 +76,9 @@ def import_history(config: Config, request: Request, clock: Clock, observer: Obs
     """Make a table from what a Prometheus holds. All files are written, or none.
 
     Raises:
-        ConfigError: the profile or the query for the users is faulty; or a file cannot be written.
-        PrometheusError: Prometheus cannot be reached, refuses, or has no requests in the range.
+        ConfigError: the profile or the query for the users is faulty; the range holds no requests, or no
+            load; or a file cannot be written.
+        PrometheusError: Prometheus cannot be reached, or refuses.
     """
     from kpp.collector.history import table  # late: pandas takes longer to load than an error may
 
@@ -92,8 +93,8 @@ def import_history(config: Config, request: Request, clock: Clock, observer: Obs
     users = _find_users(config, request, answers, answered)
     measurements = table.make_table(answers, services, users)
     if measurements.empty:
-        mend = "choose another range, or another source of the load"
-        raise ConfigError("the load is known at no instant of the range", mend=mend)
+        mend = "choose another range, or give the load in another way (--users-query, --users-file)"
+        raise ConfigError(_without_load(config, request), mend=mend)
     calls = table.find_calls(answers, services)
     write_import(files, config, request.grid, request.load, questions, measurements, calls)
     left_out = request.grid.count - int((users > 0).sum())
@@ -153,6 +154,14 @@ def _ask(
     return answered
 
 
+def _without_load(config: Config, request: Request) -> str:
+    if request.users_query is not None:
+        return f"the query for the users is nowhere more than 0 in this range: {request.users_query}"
+    if request.intervals:
+        return "no instant of the range has all of its windows in one interval of the file"
+    return f"the service {config.entry_service}, whose request rate is to be the load, served no request then"
+
+
 def _find_services(config: Config, grid: Grid, answers: "Answers") -> tuple[str, ...]:
     from kpp.collector.history import table
 
@@ -162,7 +171,7 @@ def _find_services(config: Config, grid: Grid, answers: "Answers") -> tuple[str,
         more = [f"and {len(refused) - SHOWN_NAMES} more"] if len(refused) > SHOWN_NAMES else []
         logger.warning("Left out, since the name is no DNS-1123 label: %s", ", ".join([*shown, *more]))
     if not services:
-        raise PrometheusError(
+        raise ConfigError(
             f"no service of the namespace {config.namespace} served a request between "
             f"{tell_instant(grid.start)} and {tell_instant(grid.end)}",
             where=config.prometheus_url,

@@ -58,7 +58,7 @@ class _Preflight:
         self._findings: list[Finding] = []
         self._skews: dict[str, Skew] = {}
         self._unreachable: dict[str, ClusterError] = {}  # by who cannot be reached
-        self._expected = Expected((), {}, frozenset())
+        self._expected = Expected((), None, frozenset())
         self._deployments: tuple[str, ...] = ()
         self._load = Load.OFF
 
@@ -133,7 +133,7 @@ class _Preflight:
             if read_deployment_resources(each).cpu_limit_cores is not None
         }
         names = frozenset(each.name for each in discovery.services if each.deployment in limited)
-        self._expected = Expected(discovery.services, {}, names)
+        self._expected = Expected(discovery.services, None, names)
         yield Finding("services", Outcome.PASS, _describe(discovery.services))
         if strangers := {*self._subject.plan.scaled_services} - self._expected.all_services:
             text = f"the campaign scales {name_some(strangers)}, which is no service here"
@@ -175,7 +175,8 @@ class _Preflight:
             services = self._expected.services
             yield from judge_metrics(signals, services, self._config, load=self._load)
         for signal, window in ((Signal.THROUGHPUT, REQUESTS), (cpu, CPU)):
-            if (measured := prometheus_facts.measure_interval(api, profile.queries[signal], at)) is not None:
+            measured = prometheus_facts.measure_interval(api, profile.queries[signal], at)
+            if measured is not None and (measured[1] is not None or self._expected.services):
                 yield judge_scraping(*measured, window, self._config)
 
 

@@ -74,6 +74,9 @@ def test_a_permission_that_is_denied_is_named_with_its_mend(world: World, needed
     answer = Kubectl(world.folder / "kubeconfig", world.folder).run(*finding.command.split()[1:])
     assert answer.stdout.strip() == "no"
     assert bool(report.failed) is not needed.is_optional
+    assert not [each for each in report.findings if each.text.startswith("CPU")], (
+        "pods are not known, not bare"
+    )
 
 
 def test_a_campaign_that_scales_services_needs_more(world: World) -> None:
@@ -211,6 +214,13 @@ def test_a_prometheus_without_the_metrics(tmp_path: Path) -> None:
     assert "throughput: Prometheus has no istio_requests_total" in texts
     assert "response time: Prometheus has no istio_request_duration_milliseconds_sum" in texts
     assert "CPU by container: Prometheus has no container_cpu_usage_seconds_total" in texts
+
+
+def test_a_namespace_without_services_is_told_once(untouched: World) -> None:
+    report = check(untouched, namespace="shop")
+    assert [each.check for each in report.failed] == ["services", "load generator"]
+    assert not report.warned
+    assert report.failed[1].command == "kubectl get deployments --all-namespaces"
 
 
 def test_another_namespace_has_neither_services_nor_values(untouched: World) -> None:
