@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 KPP = [sys.executable, "-m", "kpp"]
+SECONDS = 120  # no command here takes as long, on the slowest machine
 
 
 class Process(subprocess.Popen[str]):
@@ -29,8 +31,18 @@ class Place:
     environment: dict[str, str]
 
     def start(self, *arguments: str) -> Process:
+        return self._start([*KPP, *arguments])
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return self._finish(self.start(*arguments), arguments)
+
+    def run_python(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run something else than `kpp` there."""
+        return self._finish(self._start([sys.executable, *arguments]), arguments)
+
+    def _start(self, command: Sequence[str]) -> Process:
         return Process(
-            [*KPP, *arguments],
+            command,
             env=self.environment,
             cwd=self.folder,
             text=True,
@@ -38,9 +50,9 @@ class Place:
             stderr=subprocess.PIPE,
         )
 
-    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        with self.start(*arguments) as process:
-            out, err = process.communicate(timeout=120)
+    def _finish(self, running: Process, arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+        with running as process:
+            out, err = process.communicate(timeout=SECONDS)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
 

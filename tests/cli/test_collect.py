@@ -1,7 +1,5 @@
 import json
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,15 +148,7 @@ def test_a_cluster_that_goes_away_while_it_is_checked_is_exit_code_4(world: Worl
 def test_the_script_of_phase_1_is_the_same_command(world: World) -> None:
     script = Path(__file__).parents[2] / "kpp" / "collector" / "collector.py"
 
-    result = subprocess.run(
-        [sys.executable, script, "--dry-run", "--json"],
-        env=world.environment,
-        cwd=world.folder,
-        text=True,
-        capture_output=True,
-        timeout=60,
-        check=True,
-    )
+    result = world.run_python(str(script), "--dry-run", "--json")
 
     assert json.loads(result.stdout)["services"] == sorted(SERVICES)
 
@@ -170,15 +160,7 @@ def test_collecting_loads_neither_torch_nor_scikit_learn(world: World) -> None:
         "print(sorted({'torch', 'sklearn', 'matplotlib'} & set(sys.modules)), file=sys.stderr)"
     )
 
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        env=world.environment,
-        cwd=world.folder,
-        text=True,
-        capture_output=True,
-        timeout=60,
-        check=True,
-    )
+    result = world.run_python("-c", code)
 
     assert json.loads(result.stdout)["rows"] > 0
     assert result.stderr.splitlines()[-1] == "[]"

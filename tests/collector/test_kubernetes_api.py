@@ -30,17 +30,6 @@ CALLS: dict[str, Callable[[KubernetesApi], Any]] = {
 
 
 @pytest.fixture
-def fake() -> Iterator[FakeKubernetes]:
-    with FakeKubernetes() as fake:
-        yield fake
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def api(fake: FakeKubernetes, clock: ManualClock) -> Iterator[KubernetesApi]:
     with contextlib.closing(KubernetesApi(Config(), clock, fake.api_client())) as api:
         yield api

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from kpp.clock import ManualClock
 from kpp.collector.cluster_state import ClusterState, Restored
 from kpp.collector.collector import close_campaign, restore_campaign, resume_campaign, run_campaign
 from kpp.collector.config import Config, read_config
@@ -30,10 +29,10 @@ from kpp.errors import (
     ShortfallError,
 )
 from tests.collector.boutique_load import SERVICES
-from tests.collector.fake_kubernetes import FakeKubernetes, Fault
-from tests.collector.fake_prometheus import NOT_READY, FakePrometheus
-from tests.collector.test_collector import STARTED_AT, Watcher
-from tests.collector.test_collector import World as Campaign
+from tests.collector.campaign_worlds import Watcher, open_world
+from tests.collector.campaign_worlds import World as Campaign
+from tests.collector.fake_kubernetes import Fault
+from tests.collector.fake_prometheus import NOT_READY
 
 LEVELS = [Level(10), Level(30, {"frontend": 2, "adservice": 3})]
 
@@ -69,22 +68,8 @@ class DeadClient(KubernetesClient):
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[Campaign]:
-    clock = ManualClock(STARTED_AT)
-    with FakeKubernetes() as kubernetes:
-        pods = {
-            pod["metadata"]["name"]: service
-            for service in SERVICES
-            for pod in kubernetes.cluster.pods_of(service)
-        }
-        with FakePrometheus(pods) as prometheus:
-            config = Config(
-                prometheus_url=prometheus.url,
-                user_counts=(10, 30),
-                measured_seconds=180,
-                output_directory=tmp_path,
-                request_timeout_seconds=2,
-            )
-            yield Campaign(kubernetes, prometheus, config, clock, Watcher(clock))
+    with open_world(tmp_path) as served:
+        yield served
 
 
 def die(world: Campaign, at: tuple[int, Phase], monkeypatch: pytest.MonkeyPatch) -> CampaignRecord:
@@ -200,7 +185,7 @@ def test_restoring_says_what_it_changed_and_the_second_time_nothing(
     record = die(world, (2, Phase.WARMUP), monkeypatch)
 
     assert restore(world, record).changes == (
-        "Deployment loadgenerator: replicas 1, USERS=30, RATE=10 in container main -> "
+        "Deployment loadgenerator: replicas 1, USERS=30, RATE=5 in container main -> "
         "replicas 1, USERS=10, RATE=1 in container main",
         "Deployment adservice: replicas 3 -> replicas 1",
         "Deployment frontend: replicas 2 -> replicas 1",
@@ -278,7 +263,7 @@ def test_what_was_made_anew_is_left_and_told_with_the_command_that_puts_it_back(
     assert {name for name, spec in after.items() if spec != before[name]} == {"loadgenerator", "frontend"}
     assert all(after[name] == left[name] for name in ("loadgenerator", "frontend"))
     load_generator, frontend = restored.gone
-    assert "was made anew and is left as it is, with replicas 1, USERS=30, RATE=10 in" in load_generator
+    assert "was made anew and is left as it is, with replicas 1, USERS=30, RATE=5 in" in load_generator
     assert "kubectl patch deployment loadgenerator --namespace default" in load_generator
     assert frontend.startswith(
         "Deployment frontend was made anew and is left as it is, with replicas 2; it had replicas 1"
