@@ -152,7 +152,9 @@ def close_campaign(record: CampaignRecord, load_generator: str, clock: Clock) ->
         ConfigError: the campaign is still running; or its journal cannot be written.
     """
     with _opened_again(record, clock) as (journal, campaign):
-        gone = all_gone(campaign.state, load_generator) if campaign.state is not None else Restored()
+        if campaign.state is None or campaign.is_restored:
+            return Restored()
+        gone = all_gone(campaign.state, load_generator)
         journal.restored(gone)
         return gone
 

@@ -224,6 +224,7 @@ def test_another_cluster_is_not_put_back_as_the_campaigns_was(
     assert world.kubernetes.cluster.specs() == before
     assert read(record).is_restored
     assert read(record).gone == gone
+    assert close_campaign(record, "loadgenerator", world.clock) == Restored(), "it is closed"
 
 
 def test_what_is_gone_is_told_the_rest_put_back_and_that_is_the_end(
