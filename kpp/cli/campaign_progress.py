@@ -103,7 +103,8 @@ class CampaignProgress:
 
     def stop(self) -> None:
         """Leave the bar as it stands and give the terminal back."""
-        self._bar.stop()
+        if self._console.is_terminal:  # elsewhere it would print an empty line
+            self._bar.stop()
 
 
 def planned_seconds_before(plan: Plan) -> dict[tuple[int, Phase], float]:

@@ -177,7 +177,13 @@ def collect(  # noqa: PLR0913 - each parameter is an option
     if resume:
         from kpp.cli.campaign_run import resume_newest
 
-        resume_newest(journal, given, env_file, dry_run=dry_run, check=check, as_json=as_json)
+        resume_newest(
+            *(journal, given, env_file),
+            dry_run=dry_run,
+            check=check,
+            is_checked=not skip_checks,
+            as_json=as_json,
+        )
         return
     config, levels = _read_levels(read_config(given, os.environ, env_file), given)
     read_profile(config.profile)  # a faulty one is told before anything is done

@@ -67,6 +67,22 @@ def connect(url: object, values: Mapping[str, str]) -> dict[str, object]:
     return {"prometheus_access": access} | ({"prometheus_url": bare} if url else {})
 
 
+def check_option(url: object, in_environment: str | None) -> None:
+    """Refuse a password in an option, which every user of the machine can read in the list of processes.
+
+    Args:
+        url: the option, or what the environment has if the option was not given.
+        in_environment: what the environment has.
+
+    Raises:
+        AccessFaultError: the option has one.
+    """
+    if url not in (None, in_environment) and split_url(str(url))[1:] != (None, None):
+        raise AccessFaultError(
+            "--prometheus-url holds a user or a password: set PROMETHEUS_USER and PROMETHEUS_PASSWORD instead"
+        )
+
+
 def split_url(url: str) -> tuple[str, str | None, str | None]:
     """Take user and password out of a URL, so that they are in nothing that shows the URL.
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from kpp.collector.load_generator import LoadState, Variable
@@ -15,6 +15,7 @@ class ClusterState:
     load: LoadState
     load_uid: str  # of the load generator's Deployment: one that was made anew is another one
     replicas: Mapping[str, int]  # by Deployment
+    service_uids: Mapping[str, str] = field(default_factory=dict)  # by Deployment: they tell the cluster
 
     def as_json(self) -> dict[str, Any]:
         """What `from_json` reads."""
@@ -33,4 +34,19 @@ class ClusterState:
             load=LoadState(load["replicas"], load["container"], variables),
             load_uid=content["load_uid"],
             replicas=dict(content["replicas"]),
+            service_uids=dict(content.get("service_uids", {})),  # older journals have none
         )
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What came of putting a cluster back, a line each."""
+
+    changes: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()  # what the campaign changed, and nobody can put back any more
+
+
+def all_gone(state: ClusterState, load_generator: str) -> Restored:
+    """What a campaign changed, as gone with its cluster."""
+    had = {load_generator: str(state.load), **{name: f"replicas {n}" for name, n in state.replicas.items()}}
+    return Restored(gone=tuple(f"Deployment {name} is gone; it had {text}" for name, text in had.items()))

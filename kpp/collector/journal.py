@@ -11,7 +11,7 @@ import fcntl
 import json
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -19,6 +19,7 @@ from uuid import uuid4
 
 from kpp import __version__
 from kpp.clock import Clock
+from kpp.collector.cluster_state import Restored
 from kpp.collector.config import Config
 from kpp.collector.csv_writer import CALLS_OF, RESULTS, TableMarks, make_output_directory, stems
 from kpp.collector.manifest import describe_queries, describe_settings
@@ -141,9 +142,9 @@ class Journal:
         """Record how far an experiment can be trusted, which is about to be completed or was ended."""
         self.write("judged", experiment=number, quality=quality)
 
-    def restored(self, changes: Iterable[str]) -> None:
-        """Record that the cluster is as it was found, and what had to be changed for that."""
-        self.write("restored", changes=list(changes))
+    def restored(self, restored: Restored) -> None:
+        """Record that the cluster is as it was found, what had to be changed for that, and what is gone."""
+        self.write("restored", changes=list(restored.changes), gone=list(restored.gone))
 
     def ended(self, outcome: str, error: str | None = None) -> None:
         """Record how this process ended: `completed`, `interrupted` or `failed`."""

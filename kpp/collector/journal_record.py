@@ -33,6 +33,7 @@ class CampaignRecord:
     )  # by experiment; of one that was ended, too
     marks: TableMarks | None = None  # where the last completed experiment ends
     is_restored: bool = True  # whether the cluster is as it was found
+    gone: tuple[str, ...] = ()  # what nobody can put back any more, a line each
     outcome: str | None = None  # None: it runs, or died
 
     @property
@@ -166,14 +167,14 @@ def _follow(record: CampaignRecord, event: Mapping[str, Any]) -> None:
         case "resumed":
             record.outcome = None
         case "phase":
-            record.is_restored, record.outcome = False, None
+            record.is_restored, record.outcome, record.gone = False, None, ()
         case "completed":
             record.completed[int(event["experiment"])] = int(event["row_count"])
             record.marks = _read_marks(event["tables"])
         case "judged":
             record.quality[int(event["experiment"])] = event["quality"]
         case "restored":
-            record.is_restored = True
+            record.is_restored, record.gone = True, tuple(event.get("gone", ()))
         case "ended":
             record.outcome = event["outcome"]
 

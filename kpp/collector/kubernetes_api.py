@@ -4,36 +4,29 @@ Objects are handed on as the JSON that the API sent. The client's own models wou
 knows and they do not, and a value that was lost could not be put back.
 """
 
-import copy
 import json
-import logging
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, TypeVar
 
-import urllib3
 from kubernetes.client import (
     ApiClient,
     AppsV1Api,
     AuthorizationV1Api,
-    Configuration,
+    AutoscalingV2Api,
     CoreV1Api,
     CustomObjectsApi,
     VersionApi,
 )
 from kubernetes.client.exceptions import ApiException
-from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
 from urllib3.exceptions import HTTPError
 
-from kpp import __version__
 from kpp.clock import Clock
 from kpp.collector.config import Config
+from kpp.collector.kubernetes_connection import connect, with_one_layer_of_retries
 from kpp.collector.kubernetes_errors import Call, translate
 from kpp.collector.retries import is_transient, with_retries
-from kpp.errors import KubernetesError
-
-logger = logging.getLogger(__name__)
 
 PAGE_SIZE = 500  # objects per list call, as kubectl asks for
 
@@ -49,7 +42,7 @@ class KubernetesApi:
     """
 
     def __init__(self, config: Config, clock: Clock, api_client: ApiClient | None = None) -> None:
-        self._client = _with_one_layer_of_retries(api_client or connect(config.kube_context))
+        self._client = with_one_layer_of_retries(api_client or connect(config.kube_context))
         self._apps = AppsV1Api(self._client)
         self._core = CoreV1Api(self._client)
         self._custom = CustomObjectsApi(self._client)
@@ -120,6 +113,11 @@ class KubernetesApi:
         delete = self._custom.delete_namespaced_custom_object
         options = {"preconditions": {"resourceVersion": resource_version}}
         self._call_lease("delete", name, lambda: self._ask(delete, *self._leases, name, body=options))
+
+    def list_autoscalers(self) -> list[KubernetesObject]:
+        """All HorizontalPodAutoscalers."""
+        list_page = AutoscalingV2Api(self._client).list_namespaced_horizontal_pod_autoscaler
+        return self._list("horizontalpodautoscalers", list_page)
 
     def list_nodes(self) -> list[KubernetesObject]:
         """All nodes of the cluster: the one call that needs more than a namespaced role."""
@@ -201,47 +199,3 @@ def _is_transient_and_no_conflict(error: BaseException) -> bool:
 
 def _never(_error: BaseException) -> bool:
     return False
-
-
-def connect(context: str | None) -> ApiClient:
-    """Take the credentials from the kubeconfig, else those of the pod that kpp runs in.
-
-    Args:
-        context: a context of the kubeconfig; None is its current one.
-
-    Raises:
-        KubernetesError: there is no usable kubeconfig, and this is no pod.
-    """
-    configuration = Configuration()
-    try:
-        load_kube_config(context=context, client_configuration=configuration)
-    except Exception as error:  # a malformed file breaks the loader in many ways
-        if context is None and _load_pod_credentials(configuration):
-            logger.info("no usable kubeconfig (%s): taking the pod's service account", error)
-        else:
-            reason = str(error) if isinstance(error, ConfigException) else f"{type(error).__name__}: {error}"
-            raise KubernetesError(
-                f"{'' if context is None else f'context {context}: '}{' '.join(reason.split())}",
-                where="kubeconfig",
-                mend="set KUBECONFIG to a file that `kubectl config get-contexts` can read, "
-                "and KPP_KUBE_CONTEXT to one of its contexts",
-            ) from error
-    return ApiClient(configuration)
-
-
-def _load_pod_credentials(configuration: Configuration) -> bool:
-    try:
-        load_incluster_config(client_configuration=configuration)
-    except ConfigException:
-        return False
-    return True
-
-
-def _with_one_layer_of_retries(api_client: ApiClient) -> ApiClient:
-    """The same client without urllib3's retries: they would multiply with ours and sleep past the clock."""
-    configuration = copy.copy(api_client.configuration)
-    configuration.retries = urllib3.Retry(0)
-    client = ApiClient(configuration, cookie=api_client.cookie)
-    client.default_headers.update(api_client.default_headers)
-    client.user_agent = f"kpp/{__version__}"
-    return client

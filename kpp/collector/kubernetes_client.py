@@ -10,7 +10,7 @@ from kubernetes.client import ApiClient
 
 from kpp.clock import Clock
 from kpp.collector.access_settings import split_url
-from kpp.collector.cluster_state import ClusterState
+from kpp.collector.cluster_state import ClusterState, Restored
 from kpp.collector.config import Config
 from kpp.collector.kubernetes_api import KubernetesApi
 from kpp.collector.kubernetes_errors import is_forbidden
@@ -59,6 +59,7 @@ class KubernetesClient:
         self._watch = self._watch_of(config.load_generator)
         self._restoring = Restoring(self._api, config, self._profile)
         self._services: tuple[Service, ...] | None = None
+        self._service_uids: Mapping[str, str] = {}  # by Deployment
         self._lease: CampaignLease | None = None
 
     def __enter__(self) -> Self:
@@ -87,7 +88,7 @@ class KubernetesClient:
         discovery = find_services(self._api.list_deployments(), self._config)
         for warning in discovery.warnings:
             logger.warning("%s", warning)
-        self._services = discovery.services
+        self._services, self._service_uids = discovery.services, discovery.uids
         return discovery.services
 
     @contextmanager
@@ -131,6 +132,7 @@ class KubernetesClient:
             replicas={
                 name: self._api.read_deployment(name)["spec"].get("replicas", 1) for name in deployments
             },
+            service_uids=self._service_uids,
         )
 
     def stop_load(self) -> None:
@@ -172,14 +174,12 @@ class KubernetesClient:
         self._api.patch_deployment(self._config.load_generator, replicas_patch(replicas))
         self._watch.await_rollout()
 
-    def restore(self, state: ClusterState) -> tuple[str, ...]:
+    def restore(self, state: ClusterState) -> Restored:
         """Put everything back as it was found, read it again, and compare; awaits no roll-out.
 
-        Returns:
-            What was changed, a line each.
-
         Raises:
-            KubernetesError: it is not as it was found; with the commands that restore it by hand.
+            KubernetesError: it is not as it was found, with the commands that restore it by hand; or this
+                may be another cluster.
         """
         return self._restoring.restore(state)
 

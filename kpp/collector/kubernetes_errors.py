@@ -74,6 +74,13 @@ def is_forbidden(error: KubernetesError) -> bool:
     return status_of(error) == 403
 
 
+def is_away(error: KubernetesError) -> bool:
+    """Whether the API did not answer, or not for now, and so did not refuse."""
+    status = status_of(error)
+    is_of_a_call = error.__cause__ is not None
+    return is_of_a_call and (status is None or status == 429 or status >= 500)
+
+
 def _translate_status(error: ApiException, call: Call, server: str) -> KubernetesError:
     message = _read_message(error)
     permission = f"the account needs the verb {call.verb} on {call.resource}: `{call.permission_check}`"

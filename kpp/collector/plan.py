@@ -64,6 +64,10 @@ class Plan:
         """The services whose replicas an experiment sets, sorted."""
         return tuple(sorted({name for experiment in self.experiments for name in experiment.replicas}))
 
+    def replicas_of(self, service: str) -> frozenset[int]:
+        """How many replicas of a service the experiments set, each number once."""
+        return frozenset(each.replicas[service] for each in self.experiments if service in each.replicas)
+
 
 def plan_campaign(config: Config, levels: Sequence[Level] | None = None) -> Plan:
     """One experiment per level, with a cooldown between two of them; the whole again as often as wished.

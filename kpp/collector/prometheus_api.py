@@ -170,7 +170,7 @@ class PrometheusApi:
         hide = self._access.redact
         error = QueryError(hide(f"query {name!r}: {fault.what}"), mend=hide(fault.mend), where=self._url)
         error.is_passing, error.is_too_much = fault.is_passing, fault.is_too_much
-        error.retry_after = fault.retry_after
+        error.is_refused, error.retry_after, error.query = fault.is_refused, fault.retry_after, name
         return error
 
     def _check_answer(self, response: requests.Response, *_args: object, **_kwargs: object) -> _Read:

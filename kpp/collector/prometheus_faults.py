@@ -32,6 +32,7 @@ class AnswerFaultError(Exception):
     Attributes:
         is_passing: the same question may be answered a little later.
         is_too_much: a smaller question may be answered.
+        is_refused: the server objects to what is asked.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class AnswerFaultError(Exception):
         mend: str,
         is_passing: bool = False,
         is_too_much: bool = False,
+        is_refused: bool = False,
         retry_after: str = "",
     ) -> None:
         super().__init__(what)
@@ -48,6 +50,7 @@ class AnswerFaultError(Exception):
         self.mend = mend
         self.is_passing = is_passing
         self.is_too_much = is_too_much
+        self.is_refused = is_refused
         self.retry_after = retry_after
 
 
@@ -106,6 +109,7 @@ def read_refusal(reply: Reply) -> AnswerFaultError:
         mend=_mend_of(code),
         is_passing=code == TOO_MANY_REQUESTS or code >= SERVER_ERRORS,
         is_too_much=code in (TOO_LARGE, UNPROCESSABLE) or _is_timeout(reply),
+        is_refused=code in (BAD_REQUEST, UNPROCESSABLE),
         retry_after=reply.retry_after,
     )
 

@@ -1,11 +1,16 @@
-"""Whether a campaign may go on with the settings that are given now."""
+"""With which settings a campaign may go on, or be put back: those of its journal, and some of the present."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from kpp.collector.config import MAY_CHANGE, Config, setting_names, variable_of
+from kpp.collector.config import MAY_CHANGE, Config, read_some_settings, setting_names, variable_of
 from kpp.collector.journal_record import CampaignRecord
 from kpp.collector.manifest import describe_queries, describe_settings
 from kpp.errors import ConfigError
+
+TO_REACH_THE_CLUSTER = ("kube_context", "output_directory", "request_timeout_seconds")
+_PUT_BACK = ("namespace", "load_generator", "load_container", "load_variables", "users_per_replica")
 
 
 def refuse_other_settings(record: CampaignRecord, config: Config) -> None:
@@ -30,6 +35,24 @@ def refuse_other_settings(record: CampaignRecord, config: Config) -> None:
             where=str(record.path),
             mend="leave them out, since the journal has them, or start a new campaign",
         )
+
+
+def config_to_restore(
+    record: CampaignRecord,
+    options: Mapping[str, object],
+    environment: Mapping[str, str],
+    env_file: Path | None,
+) -> Config:
+    """How to reach the cluster, by what is given now, and what is put back there, by the journal.
+
+    Prometheus and all that only measuring needs do not matter: nothing wrong with them is in the way.
+
+    Raises:
+        ConfigError: a setting that is needed is faulty.
+    """
+    put_back = {name: record.settings.get(name) for name in _PUT_BACK}
+    names = (*TO_REACH_THE_CLUSTER, *_PUT_BACK)
+    return read_some_settings(names, {**options, **put_back}, environment, env_file, settings_of(record))
 
 
 def settings_of(record: CampaignRecord) -> dict[str, Any]:

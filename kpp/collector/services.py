@@ -37,6 +37,7 @@ class Discovery:
 
     services: tuple[Service, ...]
     warnings: tuple[str, ...]
+    uids: Mapping[str, str]  # of their Deployments, by name
 
 
 def find_services(deployments: Iterable[KubernetesObject], config: Config) -> Discovery:
@@ -47,6 +48,7 @@ def find_services(deployments: Iterable[KubernetesObject], config: Config) -> Di
     """
     left_out = {*config.excluded_services, config.load_generator}
     labels: dict[str, str] = {}  # by Deployment
+    uids: dict[str, str] = {}
     unlabeled: list[str] = []
     for deployment in deployments:
         name = deployment["metadata"]["name"]
@@ -54,7 +56,7 @@ def find_services(deployments: Iterable[KubernetesObject], config: Config) -> Di
         if name in left_out or label in left_out:
             continue
         if label:
-            labels[name] = label
+            labels[name], uids[name] = label, deployment["metadata"]["uid"]
         else:
             unlabeled.append(name)
     warnings = []
@@ -68,7 +70,7 @@ def find_services(deployments: Iterable[KubernetesObject], config: Config) -> Di
         )
     services = tuple(sorted((Service(names[name], name) for name in names), key=lambda service: service.name))
     _check_services(services, config)
-    return Discovery(services, tuple(warnings))
+    return Discovery(services, tuple(warnings), uids)
 
 
 def read_deployment_resources(deployment: KubernetesObject) -> Resources:

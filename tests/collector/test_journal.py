@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kpp.clock import ManualClock
 from kpp.collector.batch_file import Mark
-from kpp.collector.cluster_state import ClusterState
+from kpp.collector.cluster_state import ClusterState, Restored
 from kpp.collector.config import Config
 from kpp.collector.csv_writer import TableMarks
 from kpp.collector.journal import Journal
@@ -47,7 +47,7 @@ def write_journal(directory: Path) -> Path:
             journal.entered(experiment, Phase.STARTING)
             journal.entered(experiment, Phase.MEASURING)
             journal.completed(experiment, MARKS, row_count=12)
-        journal.restored(["Deployment loadgenerator: replicas 1 -> replicas 2"])
+        journal.restored(Restored(("Deployment loadgenerator: replicas 1 -> replicas 2",)))
         journal.ended("completed")
     return journal.path
 
@@ -133,7 +133,7 @@ def test_a_line_that_is_broken_off_leaves_no_part_of_it(
             with pytest.raises((ConfigError, KeyboardInterrupt)):
                 journal.entered(FIRST, Phase.WARMUP)
         assert path.read_bytes() == before
-        journal.restored([])
+        journal.restored(Restored())
     assert read(path).is_restored
 
 

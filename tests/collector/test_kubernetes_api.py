@@ -11,7 +11,8 @@ from kubernetes.client import ApiClient, Configuration
 from kpp import __version__
 from kpp.clock import ManualClock
 from kpp.collector.config import Config
-from kpp.collector.kubernetes_api import KubernetesApi, connect
+from kpp.collector.kubernetes_api import KubernetesApi
+from kpp.collector.kubernetes_connection import connect
 from kpp.collector.retries import ATTEMPTS
 from kpp.errors import KubernetesError
 from tests.collector.fake_http import Silence
@@ -26,17 +27,6 @@ CALLS: dict[str, Callable[[KubernetesApi], Any]] = {
     "list pods": lambda api: api.list_pods(),
     "list nodes": lambda api: api.list_nodes(),
 }
-
-
-@pytest.fixture
-def fake() -> Iterator[FakeKubernetes]:
-    with FakeKubernetes() as fake:
-        yield fake
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
 
 
 @pytest.fixture
@@ -251,7 +241,7 @@ def test_in_a_pod_its_service_account_is_taken(
     kubeconfig: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_pod_credentials(tmp_path, monkeypatch)
-    monkeypatch.setattr("kpp.collector.kubernetes_api.ApiClient", lambda configuration: configuration)
+    monkeypatch.setattr("kpp.collector.kubernetes_connection.ApiClient", lambda configuration: configuration)
 
     configuration: Any = connect(None)
 

@@ -19,7 +19,7 @@ from tests.collector.fake_pods import Object, read_recorded
 
 
 def labeled(name: str, **labels: str) -> Object:
-    return {"metadata": {"name": name, **({"labels": labels} if labels else {})}}
+    return {"metadata": {"name": name, "uid": f"uid of {name}", **({"labels": labels} if labels else {})}}
 
 
 def names(*deployments: Object, **settings: Any) -> list[tuple[str, str]]:

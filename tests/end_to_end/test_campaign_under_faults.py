@@ -127,10 +127,14 @@ def test_faults_that_pass_cost_no_row(
     campaign = collect_with(world, fault)
 
     assert caplog.text.count("scripted fault for") == 2 * (fault.times or 1)
+    assert_nothing_lost(campaign)
+    assert load_found(world) == before
+
+
+def assert_nothing_lost(campaign: Witness) -> None:
     assert written(campaign) == {(at, service) for at in campaign.grid for service in SERVICES}
     for row in campaign.rows:
         assert_true(campaign, row)
-    assert load_found(world) == before
 
 
 def test_answers_that_come_after_the_time_out_are_asked_for_again(
@@ -147,9 +151,7 @@ def test_answers_that_come_after_the_time_out_are_asked_for_again(
     )
 
     assert caplog.text.count("scripted fault for") == 2
-    assert written(campaign) == {(at, service) for at in campaign.grid for service in SERVICES}
-    for row in campaign.rows:
-        assert_true(campaign, row)
+    assert_nothing_lost(campaign)
     assert load_found(world) == before
 
 

@@ -66,6 +66,14 @@ def needed_permissions(config: Config, scaled: Iterable[str] = ()) -> tuple[Perm
         *scaling,
         Permission("list", "apps", "replicasets", place, purpose="to tell which pods run a service"),
         Permission("list", "", "pods", place, purpose="to tell which pods run a service"),
+        Permission(
+            "list",
+            "autoscaling",
+            "horizontalpodautoscalers",
+            place,
+            purpose="to see whether one changes replicas meanwhile",
+            is_optional=True,
+        ),
         *leasing,
         Permission(
             "list",

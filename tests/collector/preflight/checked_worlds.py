@@ -69,6 +69,7 @@ def everything_but(verb: str, resource: str) -> list[Rule]:
     """Rules that grant all but one verb on one resource."""
     verbs = tuple({"get", "list", "watch", "create", "update", "patch", "delete"} - {verb})
     resources = {"deployments", "replicasets", "pods", "nodes", "leases", "deployments/scale"}
+    resources |= {"horizontalpodautoscalers"}
     return [
         Rule(("*",), ("*",), tuple(resources - {resource})),
         Rule(verbs, ("*",), (resource,)),
