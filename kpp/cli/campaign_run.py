@@ -14,17 +14,17 @@ from kpp.cli.cluster_clock import find_clock
 from kpp.cli.preflight import require_ready, show_checks
 from kpp.cli.quality_text import print_quality
 from kpp.collector import collector
+from kpp.collector.campaign.journal_record import CampaignRecord, find_unfinished, journal_of, read_journal
+from kpp.collector.campaign.manifest import manifest_path
+from kpp.collector.campaign.plan import Level, Plan, plan_campaign
+from kpp.collector.campaign.resuming import refuse_other_settings, settings_of
 from kpp.collector.config import Config, read_config
 from kpp.collector.csv_writer import CsvWriter
-from kpp.collector.journal_record import CampaignRecord, find_unfinished, journal_of, read_journal
 from kpp.collector.kubernetes_client import KubernetesClient
-from kpp.collector.manifest import manifest_path
-from kpp.collector.plan import Level, Plan, plan_campaign
 from kpp.collector.preflight.preflight import Subject
 from kpp.collector.prometheus_client import PrometheusClient
 from kpp.collector.quality.book import read_judged
 from kpp.collector.quality.quality_file import quality_path
-from kpp.collector.resuming import refuse_other_settings, settings_of
 from kpp.errors import InputError, Interrupted
 
 

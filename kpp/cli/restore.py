@@ -12,7 +12,7 @@ from kpp.cli.collect import default_env_file
 from kpp.collector.config import Config, read_some_settings, variable_of
 
 if TYPE_CHECKING:
-    from kpp.collector.cluster_state import Restored
+    from kpp.collector.cluster.state import Restored
 
 
 def _setting(field: str, text: str, metavar: str) -> Any:
@@ -60,10 +60,10 @@ def restore(
     again does no harm. Needs access to Kubernetes only. Exits with 0 when there is nothing more to put back,
     although something may be gone, which is told; with 4 when it has to be run again.
     """
+    from kpp.collector.campaign.journal_record import find_unrestored, read_journal
+    from kpp.collector.campaign.resuming import TO_REACH_THE_CLUSTER, config_to_restore
     from kpp.collector.collector import close_campaign, restore_campaign
-    from kpp.collector.journal_record import find_unrestored, read_journal
     from kpp.collector.kubernetes_client import KubernetesClient
-    from kpp.collector.resuming import TO_REACH_THE_CLUSTER, config_to_restore
 
     given = {"kube_context": kube_context, "output_directory": output_directory}
     env_file = env_file or default_env_file()

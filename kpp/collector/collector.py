@@ -7,22 +7,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from kpp.clock import Clock
-from kpp.collector.cluster_state import Restored, all_gone
+from kpp.collector.campaign.ending import outcome_recorded, put_back, restore_found
+from kpp.collector.campaign.journal import Journal
+from kpp.collector.campaign.journal_record import CampaignRecord, read_journal
+from kpp.collector.campaign.manifest import manifest_path, write_manifest
+from kpp.collector.campaign.phases import Phases
+from kpp.collector.campaign.plan import Experiment, Plan, plan_campaign
+from kpp.collector.campaign.survey import Survey, check_same_application, refuse_leftovers, survey
+from kpp.collector.cluster.lease_object import Holder
+from kpp.collector.cluster.state import Restored, all_gone
 from kpp.collector.config import Config
 from kpp.collector.csv_writer import CsvWriter
-from kpp.collector.ending import outcome_recorded, put_back, restore_found
-from kpp.collector.journal import Journal
-from kpp.collector.journal_record import CampaignRecord, read_journal
 from kpp.collector.kubernetes_client import KubernetesClient
-from kpp.collector.lease_object import Holder
-from kpp.collector.manifest import manifest_path, write_manifest
 from kpp.collector.observer import Observer
-from kpp.collector.phases import Phases
-from kpp.collector.plan import Experiment, Plan, plan_campaign
 from kpp.collector.prometheus_client import PrometheusClient
 from kpp.collector.quality.book import QualityBook
 from kpp.collector.quality.quality_file import quality_path
-from kpp.collector.survey import Survey, check_same_application, refuse_leftovers, survey
 from kpp.files import remove_unfinished
 
 __all__ = ["Observer", "close_campaign", "restore_campaign", "resume_campaign", "run_campaign"]

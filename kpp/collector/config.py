@@ -9,15 +9,15 @@ from dotenv import dotenv_values
 from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 
-from kpp.collector.access_settings import (
+from kpp.collector.profiles.reading import DEFAULT_PROFILE
+from kpp.collector.prometheus.access import PrometheusAccess
+from kpp.collector.prometheus.access_settings import (
     ACCESS_VARIABLES,
     AccessFaultError,
     check_option,
     connect,
     hide_password,
 )
-from kpp.collector.profiles.reading import DEFAULT_PROFILE
-from kpp.collector.prometheus_access import PrometheusAccess
 from kpp.collector.setting_types import (
     LabelKey,
     LoadVariables,

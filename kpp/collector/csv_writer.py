@@ -16,7 +16,7 @@ from kpp.files import make_directory
 from kpp.schema import CALLEE, CALLER, CALLS, OPTIONAL_COLUMNS, REQUIRED_COLUMNS, USER_COUNT
 
 if TYPE_CHECKING:  # loading it takes the Kubernetes client with it
-    from kpp.collector.signals import Call
+    from kpp.collector.prometheus.signals import Call
 
 MEASUREMENT_COLUMNS = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
 CALL_COLUMNS = (CALLER, CALLEE, CALLS, USER_COUNT)

@@ -9,18 +9,14 @@ from typing import Self
 from kubernetes.client import ApiClient
 
 from kpp.clock import Clock
-from kpp.collector.access_settings import split_url
-from kpp.collector.cluster_state import ClusterState, Restored
-from kpp.collector.config import Config
-from kpp.collector.kubernetes_api import KubernetesApi
-from kpp.collector.kubernetes_errors import is_forbidden
-from kpp.collector.lease import CampaignLease, held
-from kpp.collector.lease_object import Holder
-from kpp.collector.load_generator import LoadState, find_load, load_patch, profile_of, replicas_patch
-from kpp.collector.quality.pods import read_restarts
-from kpp.collector.restoring import Restoring
-from kpp.collector.rollout import RolloutWatch
-from kpp.collector.services import (
+from kpp.collector.campaign.restoring import Restoring
+from kpp.collector.cluster.api import KubernetesApi
+from kpp.collector.cluster.errors import is_forbidden
+from kpp.collector.cluster.lease import CampaignLease, held
+from kpp.collector.cluster.lease_object import Holder
+from kpp.collector.cluster.load_generator import LoadState, find_load, load_patch, profile_of, replicas_patch
+from kpp.collector.cluster.rollout import RolloutWatch
+from kpp.collector.cluster.services import (
     Resources,
     Service,
     find_pods,
@@ -29,6 +25,10 @@ from kpp.collector.services import (
     read_deployment_resources,
     read_images,
 )
+from kpp.collector.cluster.state import ClusterState, Restored
+from kpp.collector.config import Config
+from kpp.collector.prometheus.access_settings import split_url
+from kpp.collector.quality.pods import read_restarts
 from kpp.errors import KubernetesError
 
 __all__ = ["KubernetesClient", "LoadState", "Resources", "Service"]

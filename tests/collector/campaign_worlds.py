@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from kpp.clock import ManualClock
+from kpp.collector.campaign.plan import Experiment, Phase, Plan
 from kpp.collector.collector import run_campaign
 from kpp.collector.config import Config
 from kpp.collector.csv_writer import CsvWriter
 from kpp.collector.kubernetes_client import KubernetesClient
 from kpp.collector.measurement import Measurement
-from kpp.collector.plan import Experiment, Phase, Plan
 from kpp.collector.prometheus_client import PrometheusClient
 from tests.collector.boutique_load import SERVICES
 from tests.collector.fake_kubernetes import FakeKubernetes

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from kpp.collector.campaign.manifest import manifest_path
+from kpp.collector.campaign.plan import Phase
 from kpp.collector.collector import run_campaign
 from kpp.collector.kubernetes_client import KubernetesClient
-from kpp.collector.manifest import manifest_path
 from kpp.collector.measurement import Measurement
-from kpp.collector.plan import Phase
 from kpp.collector.prometheus_client import PrometheusClient
 from kpp.errors import ConfigError, Interrupted, KppError, KubernetesError, PrometheusError, RolloutError
 from tests.collector.boutique_load import SERVICES

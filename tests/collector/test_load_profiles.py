@@ -8,10 +8,10 @@ import pytest
 from kubernetes.config import new_client_from_config
 
 from kpp.clock import SystemClock
-from kpp.collector.cluster_state import Restored
+from kpp.collector.cluster.load_profile import parse_load_variables
+from kpp.collector.cluster.state import Restored
 from kpp.collector.config import Config
 from kpp.collector.kubernetes_client import KubernetesClient
-from kpp.collector.load_profile import parse_load_variables
 from kpp.errors import ConfigError, KubernetesError
 from kpp.simulator.kubernetes.objects.resources import DEPLOYMENTS
 from tests.simulator.kubernetes.conftest import Served, serve

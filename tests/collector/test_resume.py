@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from kpp.collector.cluster_state import ClusterState, Restored
+from kpp.collector.campaign.journal import Journal
+from kpp.collector.campaign.journal_record import CampaignRecord, find_unrestored, journal_of, read_journal
+from kpp.collector.campaign.manifest import manifest_path
+from kpp.collector.campaign.plan import Experiment, Level, Phase, Plan, plan_campaign
+from kpp.collector.campaign.resuming import refuse_other_settings, settings_of
+from kpp.collector.cluster.state import ClusterState, Restored
 from kpp.collector.collector import close_campaign, restore_campaign, resume_campaign, run_campaign
 from kpp.collector.config import Config, read_config
-from kpp.collector.journal import Journal
-from kpp.collector.journal_record import CampaignRecord, find_unrestored, journal_of, read_journal
 from kpp.collector.kubernetes_client import KubernetesClient
-from kpp.collector.manifest import manifest_path
 from kpp.collector.measurement import Measurement
-from kpp.collector.plan import Experiment, Level, Phase, Plan, plan_campaign
 from kpp.collector.prometheus_client import PrometheusClient
-from kpp.collector.resuming import refuse_other_settings, settings_of
 from kpp.errors import (
     ClusterError,
     ConfigError,
@@ -78,7 +78,7 @@ def die(world: Campaign, at: tuple[int, Phase], monkeypatch: pytest.MonkeyPatch)
     plan = plan_campaign(world.config, LEVELS)
     with monkeypatch.context() as patched:
         patched.setattr(Journal, "ended", lambda *_: None)
-        patched.setattr("kpp.collector.lease.CampaignLease.release", lambda _: None)
+        patched.setattr("kpp.collector.cluster.lease.CampaignLease.release", lambda _: None)
         with (
             DeadClient(world.config, world.clock, world.kubernetes.api_client()) as cluster,
             PrometheusClient(world.config, world.clock) as prometheus,

@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from kpp.collector.campaign.plan import Experiment, Phase
 from kpp.collector.csv_writer import MEASUREMENT_COLUMNS
 from kpp.collector.history.importing import Request, import_history
 from kpp.collector.history.instants import Grid
 from kpp.collector.history.loads import Interval
 from kpp.collector.measurement import Measurement
-from kpp.collector.plan import Experiment, Phase
 from kpp.errors import RolloutError
 from kpp.schema import SERVICE, TIMESTAMP
 from kpp.simulator.fault_file import (

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from kpp.clock import Clock
 from kpp.collector.config import Config
-from kpp.collector.coverage import POD, Coverage
 from kpp.collector.history.files import ImportFiles, choose_files, write_import
 from kpp.collector.history.instants import Floats, Grid, tell_instant
 from kpp.collector.history.loads import Interval, read_users, refused_query, users_of_intervals, users_of_rate
 from kpp.collector.history.ranges import Answered, Question, ask_all, coarsen, count_chunks
 from kpp.collector.profiles.profile import Profile, Signal
 from kpp.collector.profiles.reading import read_profile
-from kpp.collector.prometheus_api import PrometheusApi
+from kpp.collector.prometheus.api import PrometheusApi
+from kpp.collector.prometheus.coverage import POD, Coverage
 from kpp.collector.queries import SELF_TEST
 from kpp.errors import ConfigError, QueryError
 

@@ -4,8 +4,8 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from kpp.collector.cluster.api import KubernetesObject
 from kpp.collector.config import Config
-from kpp.collector.kubernetes_api import KubernetesObject
 from kpp.collector.preflight.commands import kubectl
 from kpp.collector.preflight.findings import Finding, Outcome
 

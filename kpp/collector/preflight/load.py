@@ -5,9 +5,9 @@ from datetime import datetime
 from difflib import get_close_matches
 from enum import Enum, auto
 
+from kpp.collector.cluster.api import KubernetesObject
+from kpp.collector.cluster.load_generator import find_load, profile_of
 from kpp.collector.config import Config
-from kpp.collector.kubernetes_api import KubernetesObject
-from kpp.collector.load_generator import find_load, profile_of
 from kpp.collector.preflight.commands import kubectl
 from kpp.collector.preflight.findings import Finding, Outcome
 from kpp.errors import KubernetesError

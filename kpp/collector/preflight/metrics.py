@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from kpp.collector.cluster.services import Service
 from kpp.collector.config import Config
 from kpp.collector.preflight.commands import kubectl
 from kpp.collector.preflight.findings import Finding, Outcome, name_some
 from kpp.collector.preflight.load import Load, settling_seconds
-from kpp.collector.services import Service
 
 CHECK = "metrics"
 _REASONS = {

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from kpp.collector.cluster.lease_object import NAME as LEASE
 from kpp.collector.config import Config
-from kpp.collector.lease_object import NAME as LEASE
 from kpp.collector.preflight.commands import OPTIONAL_RBAC_MANIFEST, RBAC_MANIFEST, kubectl
 from kpp.collector.preflight.findings import Finding, Outcome
 

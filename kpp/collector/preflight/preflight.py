@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kpp.clock import Clock
+from kpp.collector.campaign.plan import Plan
+from kpp.collector.cluster.api import KubernetesApi
+from kpp.collector.cluster.errors import is_away, is_forbidden, status_of
+from kpp.collector.cluster.services import Service, find_services, read_deployment_resources
 from kpp.collector.config import Config
-from kpp.collector.kubernetes_api import KubernetesApi
-from kpp.collector.kubernetes_errors import is_away, is_forbidden, status_of
-from kpp.collector.plan import Plan
 from kpp.collector.preflight import cluster_facts, prometheus_facts
 from kpp.collector.preflight.autoscalers import judge_autoscalers
 from kpp.collector.preflight.clocks import Skew, judge_clocks
@@ -25,7 +26,6 @@ from kpp.collector.preflight.sidecars import judge_sidecars
 from kpp.collector.profiles.profile import Signal
 from kpp.collector.profiles.reading import DEFAULT_PROFILE
 from kpp.collector.prometheus_client import PrometheusClient
-from kpp.collector.services import Service, find_services, read_deployment_resources
 from kpp.errors import ClusterError, KubernetesError, QueryError
 
 KUBERNETES, PROMETHEUS = "Kubernetes", "Prometheus"

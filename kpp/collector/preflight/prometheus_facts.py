@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kpp.clock import Clock
+from kpp.collector.cluster.services import Service
 from kpp.collector.preflight.clocks import Skew, measure_skew
 from kpp.collector.preflight.metrics import Diagnosis, Presence, Selector
 from kpp.collector.preflight.promql_text import first_selection, read_selectors
 from kpp.collector.preflight.scraping import WINDOWS_SECONDS, scrape_interval_seconds
 from kpp.collector.profiles.profile import Profile, Signal
-from kpp.collector.prometheus_answer import Sample
-from kpp.collector.prometheus_api import PrometheusApi
+from kpp.collector.prometheus.answer import Sample
+from kpp.collector.prometheus.api import PrometheusApi
 from kpp.collector.queries import Query
-from kpp.collector.services import Service
 
 LOOKED_BACK_SECONDS = 300  # for series of services that are seldom called
 _TIME = Query("clock", "vector(time())")

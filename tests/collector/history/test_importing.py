@@ -14,7 +14,7 @@ from kpp.collector.history.importing import Request, import_history, make_questi
 from kpp.collector.history.instants import Grid
 from kpp.collector.history.ranges import Question, ask_all
 from kpp.collector.profiles.reading import read_profile
-from kpp.collector.prometheus_api import PrometheusApi
+from kpp.collector.prometheus.api import PrometheusApi
 from kpp.errors import ConfigError, QueryError
 from kpp.schema import (
     CPU_LIMIT,

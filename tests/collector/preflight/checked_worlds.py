@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from kubernetes.config import new_client_from_config
 
 from kpp.clock import Clock
+from kpp.collector.campaign.plan import Level, plan_campaign
 from kpp.collector.config import Config
 from kpp.collector.kubernetes_client import KubernetesClient
-from kpp.collector.plan import Level, plan_campaign
 from kpp.collector.preflight.findings import Finding, Outcome, Report
 from kpp.collector.preflight.preflight import Subject, run_preflight
 from kpp.collector.prometheus_client import PrometheusClient

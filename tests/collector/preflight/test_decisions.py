@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kpp.collector.cluster.services import Service
 from kpp.collector.config import Config
 from kpp.collector.preflight.clocks import Skew, judge_clocks, measure_skew
 from kpp.collector.preflight.commands import kubectl
@@ -18,7 +19,6 @@ from kpp.collector.preflight.promql_text import first_selection, read_selectors
 from kpp.collector.preflight.scraping import CPU, WINDOWS_SECONDS, judge_scraping, scrape_interval_seconds
 from kpp.collector.profiles.reading import read_profile, shipped_profiles
 from kpp.collector.queries import Query
-from kpp.collector.services import Service
 from kpp.simulator.promql.parsing import parse_expression
 
 ROOT = Path(__file__).parents[3]

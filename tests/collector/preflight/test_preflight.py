@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from kpp.collector.campaign.plan import Level
 from kpp.collector.config import Config
-from kpp.collector.plan import Level
 from kpp.collector.preflight.findings import Outcome
 from kpp.collector.preflight.permissions import Permission, needed_permissions
 from kpp.collector.profiles.reading import SHIPPED_FOLDER
