@@ -38,7 +38,7 @@ def predict(datasets: dict[str, ServiceDataset], seed: int, lookback_steps: int)
     predictions = {}
     for fit in fit_services([*datasets.values()], TrainingSettings(seed=seed), lambda _service, _epoch: None):
         dataset = datasets[fit.service]
-        model = TrainedModel(fit.service, fit.network, dataset.scaler, lookback_steps, fit.unlearned_targets)
+        model = TrainedModel(fit.service, fit.network, dataset.scaling, lookback_steps, fit.unlearned_targets)
         predictions[fit.service] = model.predict_scaled(dataset.test.inputs)
     return predictions
 

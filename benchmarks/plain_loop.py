@@ -48,7 +48,7 @@ def main() -> None:
     datasets = pipeline.run(read_measurements([Path(sys.argv[1])])).datasets
     mapes: dict[str, list[float]] = {target: [] for target in TARGETS}
     for service, dataset in datasets.items():
-        model = TrainedModel(service, fit(dataset), dataset.scaler, pipeline.settings.lookback_steps)
+        model = TrainedModel(service, fit(dataset), dataset.scaling, pipeline.settings.lookback_steps)
         comparisons, _ = compare(dataset, model.predict_scaled(dataset.test.inputs))
         for target, comparison in comparisons.items():
             if comparison.model.mape is not None:

@@ -1,6 +1,6 @@
 """Shows where the time of a training goes, by PyTorch's profiler, as a markdown table.
 
-    python benchmarks/profile_training.py FILE.csv [--epochs 3]
+    python benchmarks/profile_training.py FILE.csv [--epochs 6]
 
 One group of up to eight services in one thread. "Matrix products" are the batched products with what they
 add; "Python and dispatch" is the time in which no operation computes, the profiler's own share included.
@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from kpp.predictor.group import TrainingGroup, draw_weights
+from kpp.predictor.first_weights import draw_weights
+from kpp.predictor.group import TrainingGroup
 from kpp.predictor.pipeline import PerformancesDataPipeline
 from kpp.predictor.settings import TrainingSettings
 from kpp.predictor.training import CPU_GROUP
@@ -43,7 +44,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("file", type=Path, help="a table of measurements")
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=6)
     arguments = parser.parse_args()
 
     prepared = PerformancesDataPipeline().run(read_measurements([arguments.file]))

@@ -79,8 +79,8 @@ def read_measurements(paths: Sequence[Path]) -> Table:
 def read_measurement_groups(paths: Sequence[Path]) -> Iterator[Table]:
     """Read tables of measurements as `read_measurements` does, but not all at once where memory is short.
 
-    A folder with a folder `Service=NAME` for each service is read so many services at a time as fit well; all
-    else as one group.
+    A folder with a folder `Service=NAME` for each service, and Parquet files, are read so many services at a
+    time as fit well; all else as one group.
 
     Raises:
         InputError: as `read_measurements`, when the group is read.

@@ -81,7 +81,7 @@ def train(  # noqa: PLR0913 - each parameter is an option
     """Train a GRU for every service, score it on minutes that it has not seen, and plot it.
 
     Prints the table of scores, beside two baselines. Then does what `kpp fit` does, so that `kpp predict` can
-    ask for loads that were not run.
+    ask for loads that were not run; not where the tables are larger than the memory.
     A service that cannot be trained is named with the reason; the others go on.
     What an earlier run has trained on the same data with the same settings is kept: after an interruption the
     same command goes on where it was.
@@ -91,12 +91,14 @@ def train(  # noqa: PLR0913 - each parameter is an option
     from kpp.predictor.generate_table import render_table  # late: torch takes seconds to load
     from kpp.predictor.main import train_all
     from kpp.predictor.settings import TrainingSettings
+    from kpp.table.folders import fit_in_memory
 
     trainer = choose_executor(executor, address)
     tables = files or find_tables(DATASET)
     settings = TrainingSettings(seed=seed, device=device.value, max_epochs=epochs)
     progress = TrainingProgress(Console(stderr=True), tables, epochs)
-    campaign, _ = read_campaign(tables, calls, cpu_limits)  # first: what cannot be used is told at once
+    # first: what cannot be used is told at once; but tables that are read in parts do not fit in memory
+    campaign = read_campaign(tables, calls, cpu_limits)[0] if fit_in_memory(tables) else None
     try:
         result = train_all(tables, models, plots, settings, progress, fresh=fresh, executor=trainer)
         progress.stop()

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.preprocessing import MinMaxScaler
 
 from kpp.errors import InputError
 from kpp.files import write_whole
 from kpp.predictor.model import PerformancesGRU
 from kpp.predictor.model_config import TRAIN_AGAIN, ModelConfig, config_path, read_config, to_json
+from kpp.predictor.scaling import Scaling
 from kpp.predictor.trained_model import TrainedModel
 from kpp.predictor.windows import FEATURES
 from kpp.schema import TARGETS
@@ -76,5 +76,5 @@ def read_model(directory: Path, service: str) -> TrainedModel:
     except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
         what = f"does not fit {config_path(directory, service).name}"
         raise InputError(what, where=str(path), mend=TRAIN_AGAIN) from error
-    scaler = MinMaxScaler().fit(np.array([config.minima, config.maxima]))
-    return TrainedModel(service, network.eval(), scaler, config.lookback_steps, config.unlearned_targets)
+    scaling = Scaling(np.array(config.minima), np.array(config.maxima))
+    return TrainedModel(service, network.eval(), scaling, config.lookback_steps, config.unlearned_targets)

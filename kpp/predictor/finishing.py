@@ -27,7 +27,7 @@ class Finished:
 def finish(fit: Fit, dataset: ServiceDataset, settings: TrainingSettings) -> Finished:
     """Score the weights on the test rows, and put together all that is known of them."""
     lookback_steps = dataset.test.lookback_steps
-    model = TrainedModel(fit.service, fit.network, dataset.scaler, lookback_steps, fit.unlearned_targets)
+    model = TrainedModel(fit.service, fit.network, dataset.scaling, lookback_steps, fit.unlearned_targets)
     config = describe(model, dataset, fit, settings)
     return Finished(fit.network, config, PlotData.of(model, dataset, config.scores))
 
@@ -46,8 +46,8 @@ def describe(
         unlearned_targets=fit.unlearned_targets,
         lookback_steps=model.lookback_steps,
         hyperparameters=NetworkSize(**fit.network.size),
-        minima=tuple(dataset.scaler.data_min_.tolist()),
-        maxima=tuple(dataset.scaler.data_max_.tolist()),
+        minima=tuple(dataset.scaling.minima.tolist()),
+        maxima=tuple(dataset.scaling.maxima.tolist()),
         seed=settings.seed,
         training=TrainingRecord(
             settings=dataclasses.asdict(settings),

@@ -1,4 +1,4 @@
-"""Lays the rows of one service on whole minutes and fills short gaps, never with what was not yet known."""
+"""Lays rows on whole minutes and fills short gaps, never with what was not yet known."""
 
 from dataclasses import dataclass
 
@@ -7,22 +7,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kpp.predictor.experiments import EXPERIMENT, PART
+from kpp.predictor.service_rows import Floats, Indices
 from kpp.schema import STEP_SECONDS, USER_COUNT
 from kpp.table.reading import MINUTE
-
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The minutes of one service, segment after segment, in time.
+    """The minutes of every service, segment after segment: by service, in time.
 
     A segment is what one part has of one experiment: nothing is filled from beyond it, and no window reaches
     beyond it. A gap that is too long to fill cuts it into stretches.
     """
 
     minutes: Indices  # (minutes,), Unix seconds
+    services: Indices  # (minutes,), the number of the service
     user_counts: Floats  # (minutes,)
     parts: Indices  # (minutes,), as `Part`
     observed: Floats  # (minutes, targets), own units, as measured; NaN where nothing was
@@ -39,17 +38,20 @@ class Grid:
         return np.isnan(self.clipped) & ~np.isnan(self.interpolated)
 
 
-def lay_on_minutes(rows: pd.DataFrame, measured: Floats, clipped: Floats, max_gap_steps: int) -> Grid:
-    """Put one service's rows on a grid without missing minutes, and fill its short gaps.
+def lay_on_minutes(
+    rows: pd.DataFrame, services: Indices, measured: Floats, clipped: Floats, max_gap_steps: int
+) -> Grid:
+    """Put each service's rows on a grid without missing minutes, and fill its short gaps.
 
     Args:
-        rows: the columns `MINUTE`, `USER_COUNT`, `EXPERIMENT` and `PART`, in time.
+        rows: the columns `MINUTE`, `USER_COUNT`, `EXPERIMENT` and `PART`, by service and in time.
+        services: (rows,), the number of each row's service.
         measured: (rows, targets), in their own units.
         clipped: (rows, targets), the same without outliers; a column that was never measured is constant.
         max_gap_steps: the longest gap to fill, in minutes.
     """
     minutes = rows[MINUTE].to_numpy()
-    segment_keys = rows[[EXPERIMENT, PART]].to_numpy()
+    segment_keys = rows[[EXPERIMENT, PART]].to_numpy()  # no two services have an experiment in common
     begins = np.ones(len(rows), dtype=bool)
     begins[1:] = (segment_keys[1:] != segment_keys[:-1]).any(axis=1)
 
@@ -68,6 +70,7 @@ def lay_on_minutes(rows: pd.DataFrame, measured: Floats, clipped: Floats, max_ga
     interpolated, held, known_at, last_measured_at = _fill(on_grid, segments, max_gap_steps)
     return Grid(
         minutes=minutes[source] - (at[source] - np.arange(len(source))) * STEP_SECONDS,
+        services=services[source],
         user_counts=rows[USER_COUNT].to_numpy()[source],
         parts=rows[PART].to_numpy()[source],
         observed=spread_out(measured),
@@ -89,8 +92,9 @@ def _fill(values: Floats, segments: Indices, max_gap_steps: int) -> tuple[Floats
     count = len(values)
     here = np.arange(count)[:, None]
     measured = ~np.isnan(values)
-    first = np.searchsorted(segments, segments, side="left")[:, None]
-    last = np.searchsorted(segments, segments, side="right")[:, None] - 1
+    lengths = np.bincount(segments)
+    first = (np.cumsum(lengths) - lengths)[segments][:, None]
+    last = first + lengths[segments][:, None] - 1
 
     before = np.maximum.accumulate(np.where(measured, here, -1), axis=0)
     after = np.minimum.accumulate(np.where(measured, here, count)[::-1], axis=0)[::-1]

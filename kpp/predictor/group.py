@@ -12,7 +12,7 @@ from kpp.predictor.model import PerformancesGRU
 from kpp.predictor.pace import Pace
 from kpp.predictor.settings import TrainingSettings, batch_size_for, seed_of
 from kpp.predictor.stacked_adam import AdamState
-from kpp.predictor.stacked_network import StackedNetwork, flatten, unflatten
+from kpp.predictor.stacked_network import StackedNetwork, unflatten
 from kpp.predictor.stacked_rows import Batch, Rows, StackedRows
 from kpp.predictor.windows import ServiceDataset
 from kpp.schema import TARGETS
@@ -75,14 +75,17 @@ class TrainingGroup:
     def __post_init__(self) -> None:
         self._network = StackedNetwork()
         self._weights = torch.empty(0, self._network.weight_count, device=self.device)
-        self._best, self._adam = self._weights, AdamState.of(self._weights)
+        self._averages = self._best = self._weights
+        self._adam = AdamState.of(self._weights)
 
     def admit(self, datasets: Sequence[ServiceDataset], first_weights: Sequence[Tensor]) -> None:
-        """Let services join, each with its first weights; see `draw_weights`."""
+        """Let services join, each with its first weights; see `first_weights.py`."""
         joining = [Member.of(dataset, self.settings) for dataset in datasets]
         new = torch.stack([*first_weights]).to(self.device)
         zeros = torch.zeros_like(new)
-        self._weights, self._best = torch.cat([self._weights, new]), torch.cat([self._best, new])
+        self._weights, self._averages, self._best = (
+            torch.cat([old, new]) for old in (self._weights, self._averages, self._best)
+        )
         self._adam = AdamState(
             *(torch.cat([old, zeros]) for old in (self._adam.first, self._adam.second, self._adam.scratch))
         )
@@ -99,7 +102,7 @@ class TrainingGroup:
             self._step(batch)
         losses = zip(self.members, self._validation_losses(), strict=True)
         improved = [place for place, (member, loss) in enumerate(losses) if member.pace.take(loss)]
-        self._best[improved] = self._weights[improved]
+        self._best[improved] = self._averages[improved]
 
     def release(self) -> Iterator[Fit]:
         """Let the services leave whose training has ended."""
@@ -122,14 +125,15 @@ class TrainingGroup:
         rates = [member.pace.learning_rate for member in moving]
         steps = np.array([member.steps for member in moving])
         stacked_adam.step(self._weights, self._gradients, self._adam, rates, steps)
+        self._averages[: len(moving)].lerp_(weights, 1 - self.settings.average_decay)
 
     def _validation_losses(self) -> list[float]:
-        """Mean relative error of each service over what was measured."""
+        """Mean relative error of each service's averaged weights over what was measured."""
         errors = torch.zeros(len(self.members), dtype=torch.float64, device=self.device)
         counts = torch.zeros_like(errors)
         for batch in self._validation_rows.batches([self.settings.largest_batch] * len(self.members)):
             here = slice(batch.inputs.shape[1])
-            off = self._network.predict(self._weights[here], batch.inputs).sub_(batch.targets).abs_()
+            off = self._network.predict(self._averages[here], batch.inputs).sub_(batch.targets).abs_()
             errors[here] += off.mul_(batch.weights).sum(dim=(1, 2))
             counts[here] += batch.counts.flatten()
         losses: list[float] = (errors / counts.clamp_min(1)).tolist()
@@ -139,7 +143,9 @@ class TrainingGroup:
         """Keep the members at these places, in this order."""
         self.members = [self.members[place] for place in places]
         rows = torch.tensor(places, dtype=torch.int64, device=self.device)
-        self._weights, self._best = self._weights[rows], self._best[rows]
+        self._weights, self._averages, self._best = (
+            old[rows] for old in (self._weights, self._averages, self._best)
+        )
         self._adam = AdamState(self._adam.first[rows], self._adam.second[rows], self._adam.scratch[rows])
         self._gradients = torch.empty_like(self._weights)
         if self.members:
@@ -148,13 +154,6 @@ class TrainingGroup:
             )
             self._fit_rows = StackedRows(fit, self.lookback_steps, self.device)
             self._validation_rows = StackedRows(validation, self.lookback_steps, self.device)
-
-
-def draw_weights(dataset: ServiceDataset, settings: TrainingSettings) -> Tensor:
-    """A service's first weights, from its own seed; the caller's random state stays as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of(settings.seed, dataset.service))
-        return flatten(PerformancesGRU())
 
 
 def _conclude(member: Member, weights: Tensor) -> Fit:

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kpp.predictor.experiments import EXPERIMENT, LEVEL, PART, Part
+from kpp.predictor.service_rows import Floats, Indices, ServiceRows
 from kpp.schema import SERVICE, TARGETS
 
 MAD_TO_DEVIATION = 1.4826  # 1 / the 0.75 quantile of the standard normal distribution
@@ -30,6 +31,37 @@ class OutlierRule:
     max_share: float = 0.2  # of a user count's rows; more are a way of behaving
     max_run: int = 2  # rows: one spike enters the rate() windows of two samples; a longer run is a regime
     min_rows: int = 5  # with fewer, nothing says which of them is the outlier
+
+
+@dataclass(frozen=True)
+class CleanValues:
+    """The targets of all services' rows, as measured and without outliers.
+
+    Attributes:
+        measured: (rows, targets), own units; NaN where nothing was measured, and all of a target that no
+            training row of the service has.
+        clipped: (rows, targets), without outliers; such a target is 0.
+        outliers: (services, targets), how many were clipped.
+        never_measured: (services, targets), which targets no training row has.
+    """
+
+    measured: Floats
+    clipped: Floats
+    outliers: Indices
+    never_measured: NDArray[np.bool_]
+
+
+def clean(rows: pd.DataFrame, services: ServiceRows, rule: OutlierRule) -> CleanValues:
+    """Clip outliers, and take a target for unmeasured that no training row has; see `clip_outliers`."""
+    measured = rows[COLUMNS].to_numpy(copy=True)
+    clipped = clip_outliers(rows, rule)
+    outliers = services.count(measured > clipped)
+    is_training = (rows[PART] != Part.TEST).to_numpy()
+    never_measured = services.count(~np.isnan(measured) & is_training[:, None]) == 0
+    never = never_measured[services.numbers]
+    measured[never] = np.nan
+    clipped[never] = 0.0
+    return CleanValues(measured, clipped, outliers, never_measured)
 
 
 def clip_outliers(rows: pd.DataFrame, rule: OutlierRule) -> NDArray[np.float64]:

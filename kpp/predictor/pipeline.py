@@ -1,31 +1,35 @@
 """From a table of measurements to normalized windows for every service."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.preprocessing import MinMaxScaler
 
 from kpp.errors import ConfigError
 from kpp.predictor.experiments import (
-    EXPERIMENT,
+    LEVEL,
     PART,
     Part,
     aggregate_minutes,
     assign_parts,
     number_experiments,
 )
-from kpp.predictor.gaps import Floats, lay_on_minutes
-from kpp.predictor.outliers import OutlierRule, clip_outliers
-from kpp.predictor.reports import ServiceReport, describe_oddities, judge
-from kpp.predictor.windows import FEATURES, ServiceDataset, cut_windows
+from kpp.predictor.gaps import lay_on_minutes
+from kpp.predictor.outliers import CleanValues, OutlierRule, clean
+from kpp.predictor.reports import ServiceReport, judge, report_all
+from kpp.predictor.scaling import Scaling
+from kpp.predictor.service_rows import Floats, ServiceRows
+from kpp.predictor.windows import FEATURES, ServiceDataset, Windows, cut_windows
 from kpp.schema import SERVICE, TARGETS, USER_COUNT, Table
 from kpp.table.reading import MINUTE, describe_left_out
 
-COLUMNS = list(TARGETS)
+if TYPE_CHECKING:
+    from sklearn.preprocessing import MinMaxScaler
 
 
 @dataclass(frozen=True)
@@ -56,99 +60,111 @@ class PipelineResult:
 
 
 class PerformancesDataPipeline:
-    """Aggregates, splits, cleans, fills and normalizes, each service by itself.
+    """Aggregates, splits, cleans, fills and normalizes all services at once, each independent of the others.
 
     Attributes:
-        scalers: service -> its `MinMaxScaler` over `FEATURES`, fitted on training rows only.
+        scalings: service -> the scaling of its `FEATURES`, fitted on training rows only.
     """
 
     def __init__(self, settings: PipelineSettings | None = None) -> None:
         self.settings = settings or PipelineSettings()
-        self.scalers: dict[str, MinMaxScaler] = {}
+        self.scalings: dict[str, Scaling] = {}
 
     def run(self, table: Table) -> PipelineResult:
         """Make each service's windows, or say why it has none."""
         rows = aggregate_minutes(table.frame)
         rows = number_experiments(rows, self.settings.max_gap_steps)
         rows = assign_parts(rows, self.settings.train_share)
-        clipped = clip_outliers(rows, self.settings.outliers)
+        services = ServiceRows.of(rows)
+        values = clean(rows, services, self.settings.outliers)
+        scalings = _fit_scalings(rows, services, values)
+        grid = lay_on_minutes(
+            rows, services.numbers, values.measured, values.clipped, self.settings.max_gap_steps
+        )
+        windows = cut_windows(grid, scalings, self.settings.lookback_steps)
+        datasets = _gather(rows, services, values, scalings, windows)
+        reports = report_all(rows, services, values, grid, datasets)
 
-        result = PipelineResult({}, {}, {})
-        for service, places in rows.groupby(SERVICE).indices.items():
-            its_own = slice(places[0], places[-1] + 1)  # the rows are sorted by service
-            dataset, report = self._prepare(str(service), rows.iloc[its_own], clipped[its_own])
-            result.reports[dataset.service] = report
-            verdict = judge(
-                report, rows.iloc[its_own], self.settings.max_gap_steps, self.settings.min_fit_windows
-            )
+        result = PipelineResult({}, {}, dict(zip(services.names, reports, strict=True)))
+        minutes = services.cut(rows[MINUTE].to_numpy())
+        for dataset, report, its_minutes in zip(datasets, reports, minutes, strict=True):
+            verdict = judge(report, its_minutes, self.settings.max_gap_steps, self.settings.min_fit_windows)
             if verdict:
                 result.verdicts[dataset.service] = verdict
             else:
                 result.datasets[dataset.service] = dataset
-        self.scalers = {service: dataset.scaler for service, dataset in result.datasets.items()}
+        self.scalings = {service: dataset.scaling for service, dataset in result.datasets.items()}
         _add_left_out(result, table.left_out)
         return result
+
+    @property
+    def scalers(self) -> "dict[str, MinMaxScaler]":
+        """The scalings as scikit-learn's `MinMaxScaler`, one for each service."""
+        return {service: scaling.as_scaler() for service, scaling in self.scalings.items()}
 
     def inverse_transform(self, service: str, scaled_targets: NDArray[np.floating[Any]]) -> Floats:
         """Turn a service's scaled targets, (n, targets), into seconds, req/s and cores."""
         features = np.zeros((len(scaled_targets), len(FEATURES)))
         features[:, 1:] = scaled_targets
-        if not len(features):
-            return features[:, 1:]
-        return np.asarray(self.scalers[service].inverse_transform(features)[:, 1:])
+        return self.scalings[service].inverse_transform(features)[:, 1:]
 
-    def _prepare(
-        self, service: str, rows: pd.DataFrame, clipped: Floats
-    ) -> tuple[ServiceDataset, ServiceReport]:
-        """Scale, fill and cut one service's rows, given with their outliers clipped."""
-        measured = rows[COLUMNS].to_numpy(copy=True)
-        is_training = (rows[PART] != Part.TEST).to_numpy()
-        outliers = (measured > clipped).sum(axis=0)
-        never_measured = np.isnan(measured[is_training]).all(axis=0)
-        measured[:, never_measured] = np.nan
-        clipped[:, never_measured] = 0.0
 
-        features = np.column_stack([rows[USER_COUNT], clipped])
-        scaler = MinMaxScaler().fit(features[is_training])
-        grid = lay_on_minutes(rows, measured, clipped, self.settings.max_gap_steps)
-        windows = cut_windows(grid, scaler, self.settings.lookback_steps)
-        dataset = ServiceDataset(
+def _fit_scalings(rows: pd.DataFrame, services: ServiceRows, values: CleanValues) -> Scaling:
+    """The scaling of every service's features, from its training rows."""
+    features = np.column_stack([rows[USER_COUNT], values.clipped])
+    features[(rows[PART] == Part.TEST).to_numpy()] = np.nan
+    return Scaling(services.smallest(features), services.largest(features))
+
+
+def _gather(
+    rows: pd.DataFrame,
+    services: ServiceRows,
+    values: CleanValues,
+    scalings: Scaling,
+    windows: list[dict[Part, Windows]],
+) -> list[ServiceDataset]:
+    """Put together what there is of each service."""
+    return [
+        ServiceDataset(
             service=service,
-            scaler=scaler,
-            fit=windows[Part.FIT],
-            validation=windows[Part.VALIDATION],
-            test=windows[Part.TEST],
-            train_means=_mean_by_user_count(rows[USER_COUNT].to_numpy()[is_training], measured[is_training]),
-            digest=digest_rows(rows),
+            scaling=scaling,
+            fit=parts[Part.FIT],
+            validation=parts[Part.VALIDATION],
+            test=parts[Part.TEST],
+            train_means=means,
+            digest=digest,
         )
-        report = ServiceReport(
-            service=service,
-            minutes=len(rows),
-            experiments=rows[EXPERIMENT].nunique(),
-            user_counts=rows[USER_COUNT].nunique(),
-            windows={part.name.lower(): len(cut) for part, cut in windows.items()},
-            filled=_by_column(np.where(never_measured, 0, grid.filled.sum(axis=0))),
-            clipped=_by_column(outliers),
-            unusable_minutes=int((grid.stretch_starts < 0).sum()),
-            remarks=tuple(describe_oddities(features[is_training], never_measured)),
+        for service, scaling, parts, means, digest in zip(
+            services.names,
+            scalings.split(),
+            windows,
+            _means_by_user_count(rows, services, values.measured),
+            _digests(rows, services),
+            strict=True,
         )
-        return dataset, report
+    ]
 
 
-def digest_rows(rows: pd.DataFrame) -> str:
-    """SHA-256, as hex, of one service's aggregated rows: times, user counts and targets."""
+def _means_by_user_count(
+    rows: pd.DataFrame, services: ServiceRows, measured: Floats
+) -> Iterator[dict[float, Floats]]:
+    """For each service the means of its training rows at each user count: (targets,) each."""
+    training = (rows[PART] != Part.TEST).to_numpy()
+    levels = rows[LEVEL].to_numpy()  # numbered by service, then by user count; each has a training row
+    means = pd.DataFrame(measured[training]).groupby(levels[training]).mean().to_numpy()
+    first_rows = np.unique(levels, return_index=True)[1]
+    user_counts = rows[USER_COUNT].to_numpy()[first_rows].tolist()
+    cuts = np.searchsorted(services.numbers[first_rows], np.arange(len(services.names) + 1))
+    for start, end in pairwise(cuts.tolist()):
+        yield dict(zip(user_counts[start:end], means[start:end], strict=True))
+
+
+def _digests(rows: pd.DataFrame, services: ServiceRows) -> Iterator[str]:
+    """For each service the SHA-256, as hex, of its aggregated rows: times, user counts and targets."""
     times = rows[MINUTE].to_numpy(dtype="<i8")
-    values = rows[[USER_COUNT, *COLUMNS]].to_numpy(dtype="<f8", na_value=np.nan)
-    return hashlib.sha256(times.tobytes() + values.tobytes()).hexdigest()
-
-
-def _mean_by_user_count(user_counts: Floats, measured: Floats) -> dict[float, Floats]:
-    means = pd.DataFrame(measured).groupby(user_counts).mean()
-    return dict(zip(means.index.to_numpy(dtype=float).tolist(), means.to_numpy(), strict=True))
-
-
-def _by_column(counts: NDArray[np.integer[Any]]) -> dict[str, int]:
-    return dict(zip(TARGETS, counts.tolist(), strict=True))
+    values = np.ascontiguousarray(rows[[USER_COUNT, *TARGETS]].to_numpy(dtype="<f8", na_value=np.nan))
+    for own_times, own_values in zip(services.cut(times), services.cut(values), strict=True):
+        yield hashlib.sha256(own_times.tobytes() + own_values.tobytes()).hexdigest()
 
 
 def _add_left_out(result: PipelineResult, left_out: pd.DataFrame) -> None:

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.preprocessing import MinMaxScaler
 
+from kpp.predictor.scaling import Scaling
 from kpp.predictor.trained_model import TARGET_COLUMNS
 from kpp.predictor.windows import Windows
 
@@ -20,7 +20,7 @@ def usual_sizes(fit: Windows, user_counts: NDArray[np.float64]) -> NDArray[np.fl
 
 
 def relative_weights(
-    targets: NDArray[np.float32], usual: NDArray[np.float64], scaler: MinMaxScaler
+    targets: NDArray[np.float32], usual: NDArray[np.float64], scaling: Scaling
 ) -> NDArray[np.float32]:
     """Weights that turn normalized absolute errors into relative ones.
 
@@ -30,13 +30,13 @@ def relative_weights(
     Args:
         targets: (n, targets), normalized; NaN where not measured.
         usual: (n, targets), own units; where neither it nor |y| is positive, the target's range stands in.
-        scaler: the service's, over FEATURES.
+        scaling: the service's, of FEATURES.
 
     Returns:
         (n, targets); 0 where the target was not measured.
     """
-    scale = scaler.scale_[TARGET_COLUMNS]
-    own_units = (targets - scaler.min_[TARGET_COLUMNS]) / scale
+    scale = scaling.scale[TARGET_COLUMNS]
+    own_units = (targets - scaling.offset[TARGET_COLUMNS]) / scale
     sizes = np.fmax(np.abs(own_units), usual)
     sizes = np.where(sizes > 0, sizes, 1 / scale)
     weights = np.where(np.isnan(targets), 0.0, 1 / (scale * sizes))

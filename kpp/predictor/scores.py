@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn import metrics
 
-from kpp.predictor.gaps import Floats
 from kpp.predictor.model_config import Comparison, NormalizedRMSE, Scores
+from kpp.predictor.service_rows import Floats
 from kpp.predictor.trained_model import TARGET_COLUMNS
 from kpp.predictor.windows import ServiceDataset
 from kpp.schema import TARGETS
@@ -70,7 +70,7 @@ def compare(dataset: ServiceDataset, predicted: Floats) -> tuple[dict[str, Compa
     """Score a model and both baselines on the test rows where all three have something to say.
 
     Args:
-        dataset: its test part, its training means and its scaler.
+        dataset: its test part, its training means and its scaling.
         predicted: (n, targets) for the test windows, own units; NaN for a target that was not learned.
 
     Returns:
@@ -96,7 +96,7 @@ def compare(dataset: ServiceDataset, predicted: Floats) -> tuple[dict[str, Compa
         )
         for column, target in enumerate(TARGETS)
     }
-    scale = dataset.scaler.scale_[TARGET_COLUMNS]
+    scale = dataset.scaling.scale[TARGET_COLUMNS]
     normalized = {
         name: rmse(observed=(observed * scale).ravel(), predicted=(rival * scale).ravel())
         for name, rival in rivals.items()

@@ -20,12 +20,13 @@ class TrainingSettings:
     device: str = "cpu"
     max_epochs: int = 100
     largest_batch: int = 64
-    smallest_batch: int = 8
+    smallest_batch: int = 4
     least_batches: int = 8  # per epoch: with few rows the batches shrink, else the weights hardly move
     learning_rate: float = 5e-3
     learning_rate_factor: float = 0.5
-    learning_rate_patience_epochs: int = 5
-    stop_patience_epochs: int = 15
+    learning_rate_patience_epochs: int = 2
+    average_decay: float = 0.9  # per step: the weights that are judged and kept average some ten steps
+    stop_patience_epochs: int = 7
 
 
 def select_device(name: str) -> "torch.device":
@@ -63,6 +64,6 @@ def batch_size_for(rows: int, settings: TrainingSettings) -> int:
     """The batch size for so many rows to fit.
 
     >>> [batch_size_for(rows, TrainingSettings()) for rows in (10, 132, 550)]
-    [8, 16, 64]
+    [4, 16, 64]
     """
     return min(max(rows // settings.least_batches, settings.smallest_batch), settings.largest_batch)

@@ -9,8 +9,9 @@ encoder-decoder for statistical machine translation):
     n = tanh(W_in x + b_in + r (W_hn h + b_hn))
     h' = (1 - z) n + z h
 
-Nothing is allocated in a step, and the backward pass writes over what the forward pass kept: on a CPU the
-memory that is touched costs more than the arithmetic between the products. Why not autograd:
+Nothing is allocated in a step, the backward pass writes over what the forward pass kept, and the parts of a
+buffer are looked up once: on a CPU the memory that is touched, and the number of operations and views that
+Python begins, cost more than the arithmetic between the products. Why not autograd:
 docs/adr/0030-train-services-together.md. Shapes: services first, rows of the batch last.
 """
 
@@ -26,6 +27,9 @@ sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
 
+MINUS_ONE = torch.tensor(-1.0)
+
+
 class LayerWeights(NamedTuple):
     """The weights of one layer, or their gradients, with the gates r, z, n one below the other."""
 
@@ -35,60 +39,95 @@ class LayerWeights(NamedTuple):
     hidden_bias: Tensor  # (services, 3 hidden)
 
 
+class StepBuffers(NamedTuple):
+    """Room for one time step of a layer, and the parts of it; the gates lie one below the other."""
+
+    gates: Tensor  # (services, 3 hidden, rows): r, z, n; later the gradients of their arguments
+    gates_rz: Tensor  # of `gates`, (services, 2 hidden, rows)
+    r: Tensor  # of `gates`, (services, hidden, rows), like those that follow
+    z: Tensor
+    n: Tensor
+    from_hidden: Tensor  # (services, 3 hidden, rows): W_h h + b_h; later its gradient
+    from_hidden_rz: Tensor
+    from_hidden_n: Tensor
+    state: Tensor  # (services, hidden, rows): h'
+    state_by_row: Tensor  # the same, (services, rows, hidden)
+
+    @classmethod
+    def of(cls, gates: Tensor, from_hidden: Tensor, state: Tensor) -> "StepBuffers":
+        """The parts of these three."""
+        size = state.shape[1]
+        rz = slice(2 * size)
+        r, z, n = torch.split(gates, size, dim=1)
+        hidden_n = from_hidden[:, 2 * size :]
+        return cls(gates, gates[:, rz], r, z, n, from_hidden, from_hidden[:, rz], hidden_n, state, state.mT)
+
+
 @dataclass(frozen=True)
 class LayerBuffers:
-    """Room for one pass: for each time step what the backward pass needs, and scratch.
+    """Room for one pass.
 
     Attributes:
-        gates: (services, 3 hidden, rows) for each time step: r, z, n; later their gradients.
-        from_hidden: (services, 3 hidden, rows) for each time step: W_h h + b_h; later its gradient.
-        states: (services, hidden, rows) for each time step: h'.
+        steps: of each time step what the backward pass needs.
+        gates: (steps, services, 3 hidden, rows), those of all time steps.
+        from_hidden_n: (steps, services, hidden, rows), the last third of `from_hidden` of all time steps.
         input_gradients: (services, inputs, rows) for each time step; empty where no one asks for them.
-        scratch, state_gradient: (services, hidden, rows).
+        scratch, passed_on, state_gradient: (services, hidden, rows).
     """
 
-    gates: Sequence[Tensor]
-    from_hidden: Sequence[Tensor]
-    states: Sequence[Tensor]
+    steps: Sequence[StepBuffers]
+    gates: Tensor
+    from_hidden_n: Tensor
     input_gradients: Sequence[Tensor]
     scratch: Tensor
+    passed_on: Tensor
     state_gradient: Tensor
 
+    @property
+    def states(self) -> Sequence[Tensor]:
+        """(services, hidden, rows) for each time step: h'."""
+        return [step.state for step in self.steps]
 
-def forward(weights: LayerWeights, inputs: Sequence[Tensor], room: LayerBuffers) -> Sequence[Tensor]:
-    """Run the layer over all time steps, from a state of 0.
+    @property
+    def states_by_row(self) -> Sequence[Tensor]:
+        """The same, (services, rows, hidden)."""
+        return [step.state_by_row for step in self.steps]
+
+
+def forward(weights: LayerWeights, inputs: Sequence[Tensor], room: LayerBuffers) -> None:
+    """Run the layer over all time steps, from a state of 0; fills `room.steps`.
 
     Args:
         weights: of the layer.
         inputs: (services, inputs, rows) for each time step.
-        room: its `gates`, `from_hidden` and `states` are filled.
-
-    Returns:
-        `room.states`.
+        room: for what comes out, and for what `backward` needs.
     """
     size = weights.hidden.shape[2]
     input_bias, hidden_bias = weights.input_bias[..., None], weights.hidden_bias[..., None]
-    for step, x in enumerate(inputs):
-        gates = torch.baddbmm(input_bias, weights.input, x, out=room.gates[step])
-        from_hidden = hidden_bias  # the state before the first step is 0
-        if step:
-            before, from_hidden = room.states[step - 1], room.from_hidden[step]
-            torch.baddbmm(hidden_bias, weights.hidden, before, out=from_hidden)
-        gates[:, : 2 * size].add_(from_hidden[:, : 2 * size]).sigmoid_()
-        r, z, n = torch.split(gates, size, dim=1)
-        # tanh(a) = 2 sigmoid(2 a) - 1: on a CPU sigmoid takes a tenth of the time
-        torch.addcmul(n, r, from_hidden[:, 2 * size :], out=n).mul_(2).sigmoid_().mul_(2).sub_(1)
-        if step:
-            torch.lerp(n, before, z, out=room.states[step])
+    bias_rz, bias_n = hidden_bias[:, : 2 * size], hidden_bias[:, 2 * size :]
+    before = None  # the state before the first step is 0
+    for x, step in zip(inputs, room.steps, strict=True):
+        torch.baddbmm(input_bias, weights.input, x, out=step.gates)
+        if before is None:
+            from_hidden_rz, from_hidden_n = bias_rz, bias_n
         else:
-            torch.addcmul(n, z, n, value=-1, out=room.states[step])
-    return room.states
+            torch.baddbmm(hidden_bias, weights.hidden, before, out=step.from_hidden)
+            from_hidden_rz, from_hidden_n = step.from_hidden_rz, step.from_hidden_n
+        step.gates_rz.add_(from_hidden_rz).sigmoid_()
+        # tanh(a) = 2 sigmoid(2 a) - 1: on a CPU sigmoid takes a tenth of the time
+        n = step.n.addcmul_(step.r, from_hidden_n).mul_(2).sigmoid_()
+        torch.add(MINUS_ONE, n, alpha=2, out=n)
+        if before is None:
+            torch.addcmul(n, step.z, n, value=-1, out=step.state)
+        else:
+            torch.lerp(n, before, step.z, out=step.state)
+        before = step.state
 
 
 def backward(
     weights: LayerWeights,
     gradients: LayerWeights,
-    inputs: Sequence[Tensor],
+    inputs_by_row: Sequence[Tensor],
     output_gradients: Sequence[Tensor | None],
     room: LayerBuffers,
 ) -> Sequence[Tensor]:
@@ -97,7 +136,7 @@ def backward(
     Args:
         weights: of the layer.
         gradients: where the gradients of the weights go.
-        inputs: as in `forward`.
+        inputs_by_row: (services, rows, inputs) for each time step, otherwise as in `forward`.
         output_gradients: (services, hidden, rows) for each time step, None where nothing reads the state; the
             last one is read.
         room: as `forward` left it; it is written over.
@@ -106,64 +145,54 @@ def backward(
         `room.input_gradients`, filled.
     """
     size = weights.hidden.shape[2]
-    last = len(inputs) - 1
+    last = len(room.steps) - 1
+    to_state, to_input = weights.hidden.mT, weights.input.mT
     dh = room.state_gradient
-    for step in range(last, -1, -1):
-        gates, from_hidden = room.gates[step], room.from_hidden[step]
-        output_gradient = output_gradients[step]
-        if step == last:
-            dh.copy_(output_gradient if output_gradient is not None else torch.zeros_like(dh))
-        elif output_gradient is not None:
-            dh.add_(output_gradient)
-        before = room.states[step - 1] if step else None
-        recurrent = from_hidden[:, 2 * size :] if step else weights.hidden_bias[:, 2 * size :, None]
-        _step_backward(gates, from_hidden, before, recurrent, room)
-        _accumulate(gradients.input, gates, inputs[step], first=step == last)
-        _add_up(gradients.input_bias, gates, first=step == last)
-        _add_up(gradients.hidden_bias, from_hidden, first=step == last)
-        if before is not None:
-            _accumulate(gradients.hidden, from_hidden, before, first=step == last)
-            dh.baddbmm_(weights.hidden.transpose(1, 2), from_hidden)
-        elif step == last:
+    for number in range(last, -1, -1):
+        step, above = room.steps[number], output_gradients[number]
+        if number == last:
+            dh.copy_(above if above is not None else torch.zeros_like(dh))
+        elif above is not None:
+            dh.add_(above)
+        before = room.steps[number - 1] if number else None
+        recurrent = step.from_hidden_n if before else weights.hidden_bias[:, 2 * size :, None]
+        _step_backward(step, before.state if before else None, recurrent, room)
+        beta = 0 if number == last else 1  # the first to be added up
+        gradients.input.baddbmm_(step.gates, inputs_by_row[number], beta=beta)
+        if before:
+            gradients.hidden.baddbmm_(step.from_hidden, before.state_by_row, beta=beta)
+            torch.baddbmm(room.passed_on, to_state, step.from_hidden, out=dh)
+        elif number == last:
             gradients.hidden.zero_()  # a window of one minute: no state was read
         if room.input_gradients:
-            torch.bmm(weights.input.transpose(1, 2), gates, out=room.input_gradients[step])
+            torch.bmm(to_input, step.gates, out=room.input_gradients[number])
+    _add_up_biases(gradients, room)
     return room.input_gradients
 
 
-def _step_backward(
-    gates: Tensor, from_hidden: Tensor, before: Tensor | None, recurrent: Tensor, room: LayerBuffers
-) -> None:
-    """Turn r, z, n in `gates` into the gradients of their arguments, `from_hidden` into that of W_h h + b_h.
+def _step_backward(step: StepBuffers, before: Tensor | None, recurrent: Tensor, room: LayerBuffers) -> None:
+    """Turn r, z, n into the gradients of their arguments, `from_hidden` into that of W_h h + b_h.
 
-    `room.state_gradient` becomes the part that z passes on to the state before. `recurrent` is W_hn h + b_hn,
-    (services, hidden, rows or 1).
+    `room.passed_on` becomes the part of the gradient that z passes on to the state before. `recurrent` is
+    W_hn h + b_hn, (services, hidden, rows or 1).
     """
     dh, scratch = room.state_gradient, room.scratch
-    size = dh.shape[1]
-    r, z, n = torch.split(gates, size, dim=1)
     if before is None:
-        torch.mul(n, dh, out=scratch).neg_()
+        torch.mul(step.n, dh, out=scratch).neg_()
     else:
-        torch.sub(before, n, out=scratch).mul_(dh)  # dh'/dz
-    passed_on = torch.mul(dh, z, out=from_hidden[:, :size])
-    tanh_backward(dh.sub_(passed_on), n, grad_input=n)
-    sigmoid_backward(scratch, z, grad_input=z)
-    torch.mul(n, recurrent, out=scratch)
-    torch.mul(n, r, out=from_hidden[:, 2 * size :])
-    sigmoid_backward(scratch, r, grad_input=r)
-    dh.copy_(passed_on)
-    from_hidden[:, : 2 * size] = gates[:, : 2 * size]
+        torch.sub(before, step.n, out=scratch).mul_(dh)  # dh'/dz
+    torch.mul(dh, step.z, out=room.passed_on)
+    tanh_backward(dh.sub_(room.passed_on), step.n, grad_input=step.n)
+    sigmoid_backward(scratch, step.z, grad_input=step.z)
+    torch.mul(step.n, recurrent, out=scratch)
+    torch.mul(step.n, step.r, out=step.from_hidden_n)
+    sigmoid_backward(scratch, step.r, grad_input=step.r)
+    step.from_hidden_rz.copy_(step.gates_rz)
 
 
-def _accumulate(total: Tensor, gradient: Tensor, read: Tensor, *, first: bool) -> None:
-    """Add a time step's gradient of a weight matrix: (services, 3 hidden, rows) x (services, read, rows)."""
-    total.baddbmm_(gradient, read.transpose(1, 2), beta=0 if first else 1)
-
-
-def _add_up(total: Tensor, gradient: Tensor, *, first: bool) -> None:
-    """Add a time step's gradient of a bias."""
-    if first:
-        torch.sum(gradient, dim=2, out=total)
-    else:
-        total.add_(gradient.sum(dim=2))
+def _add_up_biases(gradients: LayerWeights, room: LayerBuffers) -> None:
+    """The gradients of both biases, over time steps and rows; for r and z they are the same."""
+    size = room.scratch.shape[1]
+    torch.sum(room.gates, dim=(0, 3), out=gradients.input_bias)
+    gradients.hidden_bias[:, : 2 * size] = gradients.input_bias[:, : 2 * size]
+    gradients.hidden_bias[:, 2 * size :] = room.from_hidden_n.sum(dim=(0, 3))

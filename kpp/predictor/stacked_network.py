@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from kpp.predictor.model import PerformancesGRU
-from kpp.predictor.stacked_layer import LayerBuffers, LayerWeights, backward, forward
+from kpp.predictor.stacked_layer import LayerBuffers, LayerWeights, StepBuffers, backward, forward
 
 PER_GRU_LAYER = 4  # tensors, in the order of `LayerWeights`
 MOST_SHAPES = 50  # of passes whose buffers are kept
@@ -66,7 +66,8 @@ class StackedNetwork:
         room = self._room(inputs)
         states: Sequence[Tensor] = list(inputs)
         for layer, buffers in zip(layers, room.layers, strict=True):
-            states = forward(LayerWeights(*layer), states, buffers)
+            forward(LayerWeights(*layer), states, buffers)
+            states = buffers.states
         return torch.baddbmm(bias[0][..., None], matrix[0], states[-1], out=room.outputs)
 
     def fill_gradients(
@@ -90,7 +91,9 @@ class StackedNetwork:
 
         from_above: Sequence[Tensor | None] = [*[None] * (len(inputs) - 1), room.state_gradient]
         for number in reversed(range(len(layers))):
-            read = room.layers[number - 1].states if number else list(inputs)
+            read = (
+                [step.state_by_row for step in room.layers[number - 1].steps] if number else list(inputs.mT)
+            )
             own, result = LayerWeights(*layers[number]), LayerWeights(*by_layer[number])
             from_above = backward(own, result, read, from_above, room.layers[number])
         for place, values in zip(_cut(gradients, self.shapes.values()), room.gradients, strict=True):
@@ -112,31 +115,39 @@ class StackedNetwork:
         return self._buffers[shape]
 
     def _lay_out(self, inputs: Tensor) -> Buffers:
-        steps, services, _, rows = inputs.shape
+        services, rows = inputs.shape[1], inputs.shape[3]
         hidden = self.size["hidden_size"]
 
         def take(name: str, *shape: int) -> Tensor:
             return self._take(name, (services, *shape), inputs.device)
 
-        layers = [
-            LayerBuffers(
-                gates=[take(f"gates {layer} {step}", 3 * hidden, rows) for step in range(steps)],
-                from_hidden=[take(f"from hidden {layer} {step}", 3 * hidden, rows) for step in range(steps)],
-                states=[take(f"states {layer} {step}", hidden, rows) for step in range(steps)],
-                input_gradients=[
-                    take(f"input gradients {layer} {step}", hidden, rows)
-                    for step in range(steps if layer else 0)
-                ],
-                scratch=take("scratch", hidden, rows),
-                state_gradient=take(f"state gradient {layer}", hidden, rows),
-            )
-            for layer in range(self.size["layer_count"])
-        ]
         return Buffers(
-            layers=layers,
+            layers=[self._lay_out_layer(layer, inputs) for layer in range(self.size["layer_count"])],
             gradients=[take(f"gradient {name}", *shape) for name, shape in self.shapes.items()],
             outputs=take("outputs", self.size["output_size"], rows),
             state_gradient=take("last state gradient", hidden, rows),
+        )
+
+    def _lay_out_layer(self, layer: int, inputs: Tensor) -> LayerBuffers:
+        steps, services, _, rows = inputs.shape
+        hidden = self.size["hidden_size"]
+
+        def take(name: str, *shape: int) -> Tensor:
+            return self._take(name, (*shape, hidden, rows), inputs.device)
+
+        gates, from_hidden = (
+            self._take(f"{name} {layer}", (steps, services, 3 * hidden, rows), inputs.device)
+            for name in ("gates", "from hidden")
+        )
+        states = take(f"states {layer}", steps, services)
+        return LayerBuffers(
+            steps=[StepBuffers.of(*tensors) for tensors in zip(gates, from_hidden, states, strict=True)],
+            gates=gates,
+            from_hidden_n=from_hidden[:, :, 2 * hidden :],
+            input_gradients=list(take(f"input gradients {layer}", steps, services)) if layer else [],
+            scratch=take("scratch", services),
+            passed_on=take("passed on", services),
+            state_gradient=take(f"state gradient {layer}", services),
         )
 
     def _take(self, name: str, shape: tuple[int, ...], device: torch.device) -> Tensor:

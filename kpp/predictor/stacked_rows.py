@@ -25,7 +25,7 @@ class Rows:
     def of(cls, windows: Windows, dataset: ServiceDataset) -> "Rows":
         """The rows of one part, weighted by the loss."""
         usual = usual_sizes(dataset.fit, windows.user_counts)
-        weights = relative_weights(windows.targets, usual, dataset.scaler)
+        weights = relative_weights(windows.targets, usual, dataset.scaling)
         arrays = (windows.history, windows.starts, np.nan_to_num(windows.targets), weights)
         return cls(*map(torch.from_numpy, arrays))
 

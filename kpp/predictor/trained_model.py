@@ -1,13 +1,13 @@
-"""A trained model: a network with its scaler, which predicts in own units."""
+"""A trained model: a network with its scaling, which predicts in own units."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.preprocessing import MinMaxScaler
 
 from kpp.predictor.model import PerformancesGRU
+from kpp.predictor.scaling import Scaling
 from kpp.predictor.windows import FEATURES
 from kpp.schema import TARGETS
 
@@ -21,7 +21,7 @@ class TrainedModel:
 
     service: str
     network: PerformancesGRU  # on the CPU
-    scaler: MinMaxScaler  # over FEATURES
+    scaling: Scaling  # of FEATURES
     lookback_steps: int
     unlearned_targets: tuple[str, ...] = ()  # nothing to learn from: predicted as NaN
 
@@ -45,7 +45,7 @@ class TrainedModel:
             raise ValueError(f"rows must be (n, {wanted[0]}, {wanted[1]}) without NaN, not {rows.shape}")
         if not len(rows):
             return np.empty((0, len(TARGETS)))
-        scaled = self.scaler.transform(rows.reshape(-1, len(FEATURES))).reshape(rows.shape)
+        scaled = self.scaling.transform(rows)
         scaled[..., TARGET_COLUMNS] = scaled[..., TARGET_COLUMNS].clip(max=LARGEST_INPUT)
         return self.predict_scaled(scaled.astype(np.float32))
 
@@ -54,7 +54,7 @@ class TrainedModel:
         self.network.eval()
         with torch.inference_mode():
             scaled = self.network(torch.from_numpy(inputs)).numpy().astype(np.float64)
-        predicted = (scaled - self.scaler.min_[TARGET_COLUMNS]) / self.scaler.scale_[TARGET_COLUMNS]
+        predicted = (scaled - self.scaling.offset[TARGET_COLUMNS]) / self.scaling.scale[TARGET_COLUMNS]
         predicted = predicted.clip(min=0.0)  # no time, rate or CPU is negative
         predicted[:, [target in self.unlearned_targets for target in TARGETS]] = np.nan
         return np.asarray(predicted)

@@ -8,7 +8,8 @@ from queue import SimpleQueue
 
 import torch
 
-from kpp.predictor.group import Fit, OnEpoch, TrainingGroup, draw_weights, sort_key
+from kpp.predictor.first_weights import draw_weights
+from kpp.predictor.group import Fit, OnEpoch, TrainingGroup, sort_key
 from kpp.predictor.settings import TrainingSettings, select_device
 from kpp.predictor.windows import ServiceDataset
 

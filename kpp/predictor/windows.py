@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.preprocessing import MinMaxScaler
 
 from kpp.predictor.experiments import Part
-from kpp.predictor.gaps import Floats, Grid, Indices
+from kpp.predictor.gaps import Grid
+from kpp.predictor.scaling import Scaling
+from kpp.predictor.service_rows import Floats, Indices
 from kpp.schema import TARGETS, USER_COUNT
 
 FEATURES = (USER_COUNT, *TARGETS)
@@ -18,7 +19,7 @@ class Windows:
     """Windows of one service: `lookback_steps` past minutes as input, the next minute as target.
 
     An input is a view: so many rows of `history`, from its start on. The three parts of a service share one
-    history. Scaled values are those of the service's `MinMaxScaler`; own units are seconds, req/s and cores.
+    history. Scaled values are those of the service's `Scaling`; own units are seconds, req/s and cores.
     """
 
     history: NDArray[np.float32]  # (minutes, features), scaled, no NaN
@@ -35,7 +36,7 @@ class Windows:
         """The windows one by one, copied out: (n, lookback_steps, features)."""
         return np.asarray(self.history[self.starts[:, None] + np.arange(self.lookback_steps)])
 
-    def select(self, rows: NDArray[np.bool_] | Indices) -> "Windows":
+    def select(self, rows: NDArray[np.bool_] | Indices | slice) -> "Windows":
         """Some of the windows, of the same history, in this order."""
         names = ("starts", "targets", "observed", "last_observed", "timestamps", "user_counts")
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
@@ -49,7 +50,7 @@ class ServiceDataset:
     """Everything that training and scoring one service needs."""
 
     service: str
-    scaler: MinMaxScaler  # over FEATURES, fitted on training rows only
+    scaling: Scaling  # of FEATURES, fitted on training rows only
     fit: Windows  # the weights are fitted on these
     validation: Windows  # cut from the training rows: learning rate, early stop, best weights
     test: Windows  # only ever scored
@@ -57,44 +58,88 @@ class ServiceDataset:
     digest: str  # SHA-256 of the service's rows, as hex
 
 
-def cut_windows(grid: Grid, scaler: MinMaxScaler, lookback_steps: int) -> dict[Part, Windows]:
+def cut_windows(grid: Grid, scalings: Scaling, lookback_steps: int) -> list[dict[Part, Windows]]:
     """Cut a window for every minute that was measured and has a minute before it in its stretch.
 
     A lookback that would begin before its stretch repeats the stretch's first minute instead
     (docs/adr/0003-windows-at-the-edge.md). An input holds nothing that was measured in the target's minute or
     later: where filling a gap would take that, the last value before the gap stands in; where there is none,
     there is no window. How these become views: docs/adr/0031-windows-are-views.md.
-    """
-    minutes, starts = _lay_out_stretches(grid, lookback_steps)
-    user_counts, history = grid.user_counts[minutes], grid.interpolated[minutes]
 
+    Args:
+        grid: of all services.
+        scalings: of all services.
+        lookback_steps: length of a window, in minutes.
+
+    Returns:
+        For each service its windows, by part; all are views of arrays that the services share.
+    """
+    laid_out, starts = _lay_out_stretches(grid, lookback_steps)
     ends = _find_targets(grid)
-    lookback = np.maximum(ends[:, None] + np.arange(-lookback_steps, 0), grid.stretch_starts[ends][:, None])
     starts = starts[ends - 1]
-    early = (grid.known_at.max(axis=1)[lookback] >= ends[:, None]).any(axis=1)  # a fill is not yet known
-    own = _hold_what_is_not_known(grid, ends[early], lookback[early])
-    starts[early] = len(minutes) + lookback_steps * np.arange(len(own))
-    user_counts = np.concatenate([user_counts, grid.user_counts[lookback[early]].ravel()])
-    history = np.concatenate([history, own.reshape(-1, history.shape[1])])
+    # a fill is not yet known: then it is in the lookback's last minute, too
+    early = (grid.known_at[ends - 1] >= ends[:, None]).any(axis=1)
+    lookback = ends[early, None] + np.arange(-lookback_steps, 0)
+    lookback = np.maximum(lookback, grid.stretch_starts[ends[early], None])
+    own = _hold_what_is_not_known(grid, ends[early], lookback)
+    starts[early] = len(laid_out) + lookback_steps * np.arange(len(own))
     complete = np.ones(len(ends), dtype=bool)
     complete[early] = ~np.isnan(own).any(axis=(1, 2))
-    ends, starts, firsts = ends[complete], starts[complete], lookback[complete, 0]
 
-    parts, observed = grid.parts[ends], grid.observed[ends]
-    learned = np.where((parts == Part.TEST)[:, None] | np.isnan(observed), observed, grid.clipped[ends])
+    minutes = np.concatenate([laid_out, lookback.ravel()])
+    values = np.concatenate([grid.interpolated[laid_out], own.reshape(-1, len(TARGETS))])
+    history = _scale(scalings, grid, minutes, np.nan_to_num(values))
+    ends, starts = ends[complete], starts[complete]
+    firsts = np.maximum(ends - lookback_steps, grid.stretch_starts[ends])
     last_at = grid.last_measured_at[ends - 1]
     last_observed = np.take_along_axis(grid.observed, np.maximum(last_at, 0), axis=0)
+    observed, of_test = grid.observed[ends], grid.parts[ends] == Part.TEST
+    learned = np.where(of_test[:, None] | np.isnan(observed), observed, grid.clipped[ends])
     windows = Windows(
-        history=_scale(scaler, user_counts, np.nan_to_num(history)),
+        history=history,
         starts=starts,
         lookback_steps=lookback_steps,
-        targets=_scale(scaler, grid.user_counts[ends], learned)[:, 1:],
+        targets=_scale(scalings, grid, ends, learned)[:, 1:],
         observed=observed,
         last_observed=np.where(last_at >= firsts[:, None], last_observed, np.nan),
         timestamps=grid.minutes[ends],
         user_counts=grid.user_counts[ends],
     )
-    return {part: windows.select(parts == part) for part in Part}
+    count = len(scalings.minima)
+    return _split(windows, count, grid.services[minutes], grid.services[ends], grid.parts[ends])
+
+
+def _split(
+    windows: Windows, count: int, history_services: Indices, services: Indices, parts: Indices
+) -> list[dict[Part, Windows]]:
+    """Cut the windows of all services into those of each service and part.
+
+    Args:
+        windows: of all services.
+        count: of the services.
+        history_services: (minutes,), the service of each row of the history.
+        services, parts: (n,), of each window.
+    """
+    by_service = np.argsort(history_services, kind="stable")
+    history = windows.history[by_service]
+    place = np.empty_like(by_service)
+    place[by_service] = np.arange(len(by_service))
+    begins = np.searchsorted(history_services[by_service], np.arange(count + 1))
+    windows = replace(windows, starts=place[windows.starts] - begins[services])
+
+    by_part = np.lexsort((parts, services))
+    windows = windows.select(by_part)
+    cuts = np.searchsorted((services * len(Part) + parts)[by_part], np.arange(count * len(Part) + 1))
+    return [
+        {
+            part: replace(
+                windows.select(slice(*cuts[number * len(Part) + part :][:2])),
+                history=history[begins[number] : begins[number + 1]],
+            )
+            for part in Part
+        }
+        for number in range(count)
+    ]
 
 
 def _lay_out_stretches(grid: Grid, lookback_steps: int) -> tuple[Indices, Indices]:
@@ -126,10 +171,7 @@ def _hold_what_is_not_known(grid: Grid, ends: Indices, lookback: Indices) -> Flo
     return np.where(not_yet_known, grid.held[lookback], grid.interpolated[lookback])
 
 
-def _scale(scaler: MinMaxScaler, user_counts: Floats, targets: Floats) -> NDArray[np.float32]:
-    """Scale (…) user counts and (…, targets) to (…, features)."""
-    features = np.concatenate([user_counts[..., None], targets], axis=-1)
-    if not features.size:
-        return features.astype(np.float32)
-    scaled = np.asarray(scaler.transform(features.reshape(-1, len(FEATURES))))
-    return scaled.reshape(features.shape).astype(np.float32)
+def _scale(scalings: Scaling, grid: Grid, minutes: Indices, targets: Floats) -> NDArray[np.float32]:
+    """Scale the user counts of these minutes, and targets (n, targets), to (n, features)."""
+    features = np.column_stack([grid.user_counts[minutes], targets])
+    return scalings.transform_each(features, grid.services[minutes]).astype(np.float32)

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from dataclasses import dataclass
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,21 +13,12 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from kpp.errors import InputError
-from kpp.table.columns import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, SERVICE
+from kpp.table.columns import SERVICE
 from kpp.table.faults import PARQUET_SUFFIXES, also, check_header, place, shorten
+from kpp.table.parquet import read_parquet
+from kpp.table.raw import KNOWN_COLUMNS, RawFile, ignored_columns, opened, refuse_empty, with_service
 
-KNOWN_COLUMNS = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
-
-@dataclass(frozen=True)
-class RawFile:
-    """A file's known columns as they stand there."""
-
-    path: Path
-    columns: Any  # a pyarrow Table; of CSV, every cell as text
-    lines: NDArray[np.int64]  # (rows,), from 1; of Parquet, the row
-    notes: tuple[str, ...]
 
 
 class FaultyRow(NamedTuple):
@@ -38,56 +29,25 @@ class FaultyRow(NamedTuple):
     text: str
 
 
-def read_file(path: Path, service: str | None = None) -> RawFile:
+def read_file(path: Path, service: str | None = None, only: Collection[str] | None = None) -> RawFile:
     """Read a table of measurements, Parquet by its suffix, else CSV.
 
     Args:
         path: of the file.
         service: whose rows they are, where the file does not say.
+        only: of a Parquet file, the services whose rows are kept; the others are never in memory together.
 
     Raises:
         InputError: it cannot be opened, is empty, is no such file, or has no valid header.
     """
-    data = _read_bytes(path)
-    if not data.strip():
-        raise InputError("the file is empty", where=str(path), mend="collect again, or name another file")
-    parse = _parse_parquet if path.suffix.lower() in PARQUET_SUFFIXES else _parse_csv
-    return parse(path, data, service)
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        mend = "check the path, or collect first with `kpp collect`"
-        raise InputError("no such file", where=str(path), mend=mend) from None
-    except OSError as error:
-        raise InputError(
-            f"cannot be read: {error.strerror}", where=str(path), mend="check the file"
-        ) from error
-
-
-def _with_service(columns: Any, service: str | None) -> Any:
-    """The columns with that of the services, where only the folder's name says it."""
-    if service is None or SERVICE in columns.column_names:
-        return columns
-    return columns.append_column(SERVICE, pa.repeat(service, len(columns)))
-
-
-def _parse_parquet(path: Path, data: bytes, service: str | None) -> RawFile:
-    try:
-        file = pyarrow.parquet.ParquetFile(io.BytesIO(data))
-        names = list(file.schema_arrow.names)
-        check_header(path, names if service is None or SERVICE in names else [*names, SERVICE])
-        columns = file.read(columns=[name for name in KNOWN_COLUMNS if name in names])
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"no Parquet file: {reason}", where=str(path), mend="write it again") from error
-    lines = np.arange(1, len(columns) + 1)
-    return RawFile(path, _with_service(columns, service), lines, _ignored(path, names))
+    with opened(path) as stream:
+        if path.suffix.lower() in PARQUET_SUFFIXES:
+            return read_parquet(path, stream, service, only)
+        return _parse_csv(path, stream.read(), service)
 
 
 def _parse_csv(path: Path, data: bytes, service: str | None) -> RawFile:
+    refuse_empty(path, not data.strip())
     text = _as_utf8_lines(path, data)
     stripped = text.lstrip(b"\n")
     header, _, body = stripped.partition(b"\n")
@@ -106,7 +66,7 @@ def _parse_csv(path: Path, data: bytes, service: str | None) -> RawFile:
         notes.append(f"{path}, {place(path, lines[-1:])}: kept, though without a line break: {fear}")
     left_out = {row.ordinal for row in faulty_rows} | ({len(lines) - 1} if torn else set())
     kept = np.delete(lines, sorted(left_out))
-    return RawFile(path, _with_service(columns, service), kept, (*_ignored(path, names), *notes))
+    return RawFile(path, with_service(columns, service), kept, (*ignored_columns(path, names), *notes))
 
 
 def _parse_header(path: Path, line: str, service: str | None) -> list[str]:
@@ -189,9 +149,3 @@ def _refuse_wrong_lengths(path: Path, lines: NDArray[np.int64], faulty_rows: lis
     what = f"{comparison}: {shorten(first.text)}{also(path, lines[[row.ordinal for row in others]])}"
     where = f"{path}, {place(path, lines[[first.ordinal]])}"
     raise InputError(what, where=where, mend="mend or remove the line")
-
-
-def _ignored(path: Path, names: list[str]) -> tuple[str, ...]:
-    """A note on the columns that are not known."""
-    unknown = [name or "(no name)" for name in names if name not in KNOWN_COLUMNS]
-    return (f"{path}: unknown columns ignored: {', '.join(unknown)}",) if unknown else ()

@@ -1,19 +1,23 @@
 """From paths to the files of a table: a folder stands for all tables in it, those by service among them."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, replace
+from itertools import chain, groupby, islice
 from pathlib import Path
+from typing import TypeVar
 
 from kpp.errors import InputError
 from kpp.table.columns import SERVICE
 from kpp.table.faults import PARQUET_SUFFIXES
 
+T = TypeVar("T")
+
 SUFFIXES = (".csv", *PARQUET_SUFFIXES)
 # beginnings of names: what a campaign writes beside its measurements, and what writers leave behind
 _NOT_MEASUREMENTS = ("performance_calls_", "performance_quality_", ".", "_")
 _IMPORTED_CALLS = "_calls"  # what `kpp import --output NAME.csv` writes beside them is NAME_calls.csv
-MOST_BYTES = 250_000_000  # of CSV in memory at once: some three million rows, two gigabytes while prepared
+MOST_BYTES = 150_000_000  # of CSV in memory at once: some two million rows, two gigabytes while prepared
 PARQUET_FACTOR = 3  # the same rows take so many times the bytes as CSV
 
 
@@ -24,10 +28,12 @@ class TableFile:
     Attributes:
         path: of the file.
         service: whose rows all of them are, where the file lies in a folder `Service=NAME`.
+        only: the services whose rows are read; None: all.
     """
 
     path: Path
     service: str | None = None
+    only: frozenset[str] | None = None
 
     @property
     def size(self) -> int:
@@ -36,19 +42,31 @@ class TableFile:
             size = self.path.stat().st_size
         except OSError:
             return 0
-        return size * (PARQUET_FACTOR if self.path.suffix.lower() in PARQUET_SUFFIXES else 1)
+        return size * (PARQUET_FACTOR if self.is_parquet else 1)
+
+    @property
+    def is_parquet(self) -> bool:
+        """By its name; else it is CSV."""
+        return self.path.suffix.lower() in PARQUET_SUFFIXES
 
 
 def list_files(paths: Sequence[Path]) -> list[TableFile]:
     """The files that the paths stand for, each once, in order.
 
     Raises:
-        InputError: a folder holds none.
+        InputError: there are no paths, or a folder holds none.
     """
+    if not paths:
+        raise InputError("no table of measurements was named", mend="name at least one CSV file")
     found: list[TableFile] = []
     for path in paths:
         found += _list_folder(path) if is_folder(path) else [TableFile(path)]
     return list({file.path.resolve(): file for file in reversed(found)}.values())[::-1]
+
+
+def fit_in_memory(paths: Sequence[Path]) -> bool:
+    """Whether the files that the paths stand for are read as one table, not in groups of services."""
+    return len(list(islice(split_by_service(list_files(paths)), 2))) == 1
 
 
 def is_folder(path: Path) -> bool:
@@ -69,20 +87,56 @@ def may_hold_measurements(path: Path) -> bool:
 
 
 def split_by_service(files: Sequence[TableFile], most_bytes: int = MOST_BYTES) -> Iterator[list[TableFile]]:
-    """Cut the files into groups that fit in memory, all files of a service in one.
+    """Cut the files into groups that fit in memory, all rows of a service in one.
 
-    Only files in folders `Service=NAME` can be told apart unread: if one lies elsewhere, all are one group.
+    Files in folders `Service=NAME` are told apart unread. Parquet files are read anew for each group, only
+    the rows of its services. A CSV file can only be read as a whole: with one, all files are one group.
+
+    Raises:
+        InputError: a file that has to be looked into cannot be read.
     """
-    if any(file.service is None for file in files):
+    if all(file.service is not None for file in files):
+        by_service = [list(own) for _, own in groupby(sorted(files, key=_service_of), key=_service_of)]
+        sizes = [float(sum(file.size for file in own)) for own in by_service]
+        for group in _pack(by_service, sizes, most_bytes):
+            yield list(chain.from_iterable(group))
+        return
+    total = sum(file.size for file in files)
+    counts = _count_rows(files) if total > most_bytes else Counter()
+    services = sorted(filter(None, counts))
+    if len(services) <= 1:
         yield list(files)
         return
-    group: list[TableFile] = []
-    for _, members in groupby(sorted(files, key=_service_of), key=_service_of):
-        own = list(members)
-        if group and sum(file.size for file in [*group, *own]) > most_bytes:
+    sizes = [total * counts[service] / counts.total() for service in services]
+    unnamed = [""]  # rows without a service, with the first group: it tells of them
+    for names in _pack(services, sizes, most_bytes):
+        yield [replace(file, only=frozenset([*names, *unnamed])) for file in files]
+        unnamed = []
+
+
+def _count_rows(files: Sequence[TableFile]) -> "Counter[str]":
+    """The rows of each service; none where the files cannot be read service by service."""
+    from kpp.table.parquet import count_rows  # late: pyarrow takes longer to load than `kpp --help` may
+
+    if any(file.service is not None or not file.is_parquet for file in files):
+        return Counter()
+    return sum((count_rows(file.path) for file in files), Counter())
+
+
+def _pack(items: Sequence[T], sizes: Sequence[float], most: float) -> Iterator[list[T]]:
+    """Neighbors together, as many as do not exceed the size; one that does stands alone.
+
+    >>> [*_pack("abcde", [1, 2, 3, 9, 1], 4)]
+    [['a', 'b'], ['c'], ['d'], ['e']]
+    """
+    group: list[T] = []
+    filled = 0.0
+    for item, size in zip(items, sizes, strict=True):
+        if group and filled + size > most:
             yield group
-            group = []
-        group += own
+            group, filled = [], 0.0
+        group.append(item)
+        filled += size
     if group:
         yield group
 

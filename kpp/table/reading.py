@@ -28,8 +28,6 @@ MINUTE = "minute"
 
 def read_table(paths: Sequence[Path]) -> Table:
     """Read files as one table; see `kpp.schema.read_measurements`."""
-    if not paths:
-        raise InputError("no table of measurements was named", mend="name at least one CSV file")
     files = list_files(paths)
     notes = ["a file was named twice and read once"] if len(files) < len(paths) else []
     return _read_files(files, notes)
@@ -37,17 +35,17 @@ def read_table(paths: Sequence[Path]) -> Table:
 
 def read_table_groups(paths: Sequence[Path]) -> Iterator[Table]:
     """Read files group by group of services; see `kpp.schema.read_measurement_groups`."""
-    if not any(is_folder(path) for path in paths):
-        yield read_table(paths)
-        return
     for files in split_by_service(list_files(paths)):
-        yield _read_files(files, [])
+        if all(file.only is None for file in files) and not any(is_folder(path) for path in paths):
+            yield read_table(paths)
+        else:
+            yield _read_files(files, [])
 
 
 def _read_files(files: Sequence[TableFile], notes: list[str]) -> Table:
     frames = []
     for each in files:
-        file = read_file(each.path, each.service)
+        file = read_file(each.path, each.service, each.only)
         frame, converted = type_columns(file)
         frames.append(frame)
         notes += [*file.notes, *converted]

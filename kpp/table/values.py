@@ -19,7 +19,8 @@ from kpp.table.columns import (
     is_dns_label,
 )
 from kpp.table.faults import Cells
-from kpp.table.files import RawFile
+from kpp.table.parquet import is_text, trim_names
+from kpp.table.raw import RawFile
 
 MISSING = ("", "NaN", "nan", "NA", "N/A", "null", "NULL", "None")
 LARGEST_SECONDS = 1e11  # the year 5138; a larger timestamp is in milliseconds
@@ -62,7 +63,7 @@ def _check_range(file: RawFile, column: str, values: NDArray[np.float64]) -> Non
 def _numbers(file: RawFile, column: str) -> NDArray[np.float64]:
     """A column as float64, missing as NaN."""
     values = file.columns[column]
-    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+    if is_text(values.type):
         text = pc.utf8_trim_whitespace(values)
         values = pc.if_else(pc.is_in(text, value_set=pa.array(MISSING)), None, text)
         if not _parses(values):
@@ -91,11 +92,11 @@ def _parses(text: Any) -> bool:
 
 def _services(file: RawFile) -> "pd.Series[str]":
     column = file.columns[SERVICE]
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+    if not is_text(column.type):
         raise InputError(
             f"{SERVICE} is of the type {column.type}", where=str(file.path), mend="write names as text"
         )
-    services = pc.utf8_trim_whitespace(pc.fill_null(column, ""))
+    services = trim_names(column)
     faulty = [name for name in pc.unique(services).to_pylist() if name and not is_dns_label(name)]
     if faulty:
         where = pc.is_in(services, pa.array(faulty, services.type)).to_numpy()

@@ -19,6 +19,7 @@ from kpp.errors import InputError
 from kpp.predictor.checkpoints import read_model
 from kpp.predictor.settings import DEVICES, TrainingSettings
 from kpp.schema import SERVICE, TARGETS, THROUGHPUT, TIMESTAMP
+from kpp.table.folders import split_by_service
 from kpp.whatif import registry
 from tests.measurements import make_measurements, write_measurements
 from tests.predictor.configs import make_config
@@ -122,6 +123,22 @@ def test_without_a_fit_the_trained_models_stay(table: Path, monkeypatch: pytest.
     assert told["what_if"]["file"] is None
     assert "no model can be fitted: hybrid" in told["what_if"]["reason"]
     assert result.stderr.splitlines()[-1].endswith("whatif.json of an earlier fit stays as it is")
+
+
+def test_tables_larger_than_the_memory_get_their_grus_and_no_what_if_models(
+    table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = table.with_suffix(".parquet")
+    pd.read_csv(table).to_parquet(large)
+    monkeypatch.setattr(split_by_service, "__defaults__", (1,))  # a group for each service
+
+    result = invoke(large, "--json")
+
+    told = json.loads(result.stdout)
+    assert [each["service"] for each in told["services"]] == ["cart", "frontend"]
+    assert list(told["skipped"]) == ["ad"]
+    assert told["what_if"] == {"file": None, "reason": "the tables are too large to be read at once"}
+    assert "No what-if models are stored: the tables are too large" in result.stderr
 
 
 def test_limits_that_cannot_be_used_are_told_before_anything_is_trained(table: Path) -> None:

@@ -2,8 +2,8 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.preprocessing import MinMaxScaler
 
+from kpp.predictor.scaling import Scaling
 from kpp.predictor.windows import FEATURES, ServiceDataset, Windows
 from kpp.schema import TARGETS
 
@@ -14,19 +14,19 @@ Floats = NDArray[np.float64]
 
 
 def make_windows(
-    series: Floats, scaler: MinMaxScaler, start: int, stop: int, user_count: float = 10.0
+    series: Floats, scaling: Scaling, start: int, stop: int, user_count: float = 10.0
 ) -> Windows:
     """A window for each of the minutes `start` to `stop` of one long experiment.
 
     Args:
         series: (minutes, targets), own units; NaN in a target means not measured, and 0 as input.
-        scaler: over FEATURES.
+        scaling: of FEATURES.
         start: at least LOOKBACK_STEPS.
         stop: exclusive.
         user_count: of all minutes.
     """
     features = np.column_stack([np.full(len(series), user_count), np.nan_to_num(series)])
-    scaled = scaler.transform(features).astype(np.float32)
+    scaled = scaling.transform(features).astype(np.float32)
     observed = series[start:stop]
     return Windows(
         history=scaled,
@@ -47,13 +47,13 @@ def make_dataset(series: Floats, service: str = "frontend", user_count: float = 
     training = series[:validation_end]
     features = np.column_stack([np.full(len(training), user_count), np.nan_to_num(training)])
     assert features.shape[1] == len(FEATURES) == len(TARGETS) + 1
-    scaler = MinMaxScaler().fit(features)
+    scaling = Scaling(features.min(axis=0), features.max(axis=0))
     return ServiceDataset(
         service=service,
-        scaler=scaler,
-        fit=make_windows(series, scaler, LOOKBACK_STEPS, fit_end, user_count),
-        validation=make_windows(series, scaler, fit_end, validation_end, user_count),
-        test=make_windows(series, scaler, validation_end, count, user_count),
+        scaling=scaling,
+        fit=make_windows(series, scaling, LOOKBACK_STEPS, fit_end, user_count),
+        validation=make_windows(series, scaling, fit_end, validation_end, user_count),
+        test=make_windows(series, scaling, validation_end, count, user_count),
         train_means={user_count: training.mean(axis=0)},
         digest="0" * 64,
     )

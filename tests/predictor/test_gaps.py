@@ -25,7 +25,7 @@ def lay(values: NDArray[np.float64], minutes: list[int], segments: list[int]) ->
         EXPERIMENT: segments,
         PART: 0,
     })  # fmt: skip
-    return lay_on_minutes(rows, values, values, MAX_GAP)
+    return lay_on_minutes(rows, np.zeros(len(rows), dtype=np.int64), values, values, MAX_GAP)
 
 
 def one_column(values: list[float]) -> NDArray[np.float64]:

@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
+from torch.optim.swa_utils import AveragedModel
 
+from kpp.predictor.first_weights import draw_weights
 from kpp.predictor.group import Fit
 from kpp.predictor.model import PerformancesGRU
 from kpp.predictor.settings import TrainingSettings, batch_size_for, seed_of
+from kpp.predictor.stacked_network import unflatten
 from kpp.predictor.stacked_rows import Rows
 from kpp.predictor.training import CPU_GROUP, fit_service, fit_services
-from kpp.predictor.windows import ServiceDataset
+from kpp.predictor.windows import ServiceDataset, Windows
 from tests.predictor.datasets import autoregressive, make_dataset
 
 SETTINGS = TrainingSettings(max_epochs=12, learning_rate_patience_epochs=1, stop_patience_epochs=4)
@@ -29,21 +32,21 @@ def fit_together(datasets: list[ServiceDataset], settings: TrainingSettings = SE
 
 
 def fit_with_torch(dataset: ServiceDataset, settings: TrainingSettings) -> tuple[PerformancesGRU, int, float]:
-    """The training in plain PyTorch: `nn.GRU`, autograd, `Adam`, `ReduceLROnPlateau`, one service."""
+    """One service, with autograd, `Adam`, `AveragedModel` and `ReduceLROnPlateau` of PyTorch."""
     fit, validation = (Rows.of(part, dataset) for part in (dataset.fit, dataset.validation))
-    seed = seed_of(settings.seed, dataset.service)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = PerformancesGRU()
+    model = unflatten(draw_weights(dataset, settings))
+    decay = settings.average_decay
+    averaged = AveragedModel(model, avg_fn=lambda mean, now, _: decay * mean + (1 - decay) * now)
+    averaged.update_parameters(model)  # the average begins at the first weights
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimizer, factor=settings.learning_rate_factor, patience=settings.learning_rate_patience_epochs
     )
-    shuffle = torch.Generator().manual_seed(seed)
+    shuffle = torch.Generator().manual_seed(seed_of(settings.seed, dataset.service))
 
-    def loss_of(rows: Rows, inputs: np.ndarray, places: torch.Tensor) -> torch.Tensor:
-        errors = (model(torch.from_numpy(inputs)[places]) - rows.targets[places]).abs() * rows.weights[places]
-        loss: torch.Tensor = errors.sum() / (rows.weights[places] > 0).sum()
+    def loss_of(network: torch.nn.Module, part: Windows, rows: Rows, places: torch.Tensor) -> torch.Tensor:
+        errors = network(torch.from_numpy(part.inputs)[places]) - rows.targets[places]
+        loss: torch.Tensor = (errors.abs() * rows.weights[places]).sum() / (rows.weights[places] > 0).sum()
         return loss
 
     best_epoch, best_loss, best = 0, float("inf"), model.state_dict()
@@ -51,14 +54,16 @@ def fit_with_torch(dataset: ServiceDataset, settings: TrainingSettings) -> tuple
         order = torch.randperm(len(fit), generator=shuffle)
         for places in torch.split(order, batch_size_for(len(fit), settings)):
             optimizer.zero_grad()
-            torch.autograd.backward(loss_of(fit, dataset.fit.inputs, places))
+            torch.autograd.backward(loss_of(model, dataset.fit, fit, places))
             optimizer.step()
+            averaged.update_parameters(model)
         with torch.no_grad():
-            loss = loss_of(validation, dataset.validation.inputs, torch.arange(len(validation))).item()
+            every = torch.arange(len(validation))
+            loss = loss_of(averaged, dataset.validation, validation, every).item()
         plateau.step(loss)
         if loss < best_loss:
             best_epoch, best_loss = epoch, loss
-            best = {name: values.clone() for name, values in model.state_dict().items()}
+            best = {name: values.clone() for name, values in averaged.module.state_dict().items()}
         if epoch - best_epoch >= settings.stop_patience_epochs:
             break
     model.load_state_dict(best)

@@ -123,8 +123,8 @@ def test_one_outlier_leaves_the_scaler_and_the_other_windows_as_they_were() -> N
     clean, ruined = (
         PerformancesDataPipeline().run(as_table(table)).datasets["frontend"] for table in (frame, spiked)
     )
-    np.testing.assert_array_equal(ruined.scaler.data_max_, clean.scaler.data_max_)
-    np.testing.assert_array_equal(ruined.scaler.data_min_, clean.scaler.data_min_)
+    np.testing.assert_array_equal(ruined.scaling.maxima, clean.scaling.maxima)
+    np.testing.assert_array_equal(ruined.scaling.minima, clean.scaling.minima)
     spike_at = int(frame[TIMESTAMP][30])
     apart = (clean.fit.timestamps < spike_at) | (clean.fit.timestamps > spike_at + 5 * 60)
     np.testing.assert_array_equal(ruined.fit.inputs[apart], clean.fit.inputs[apart])

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from sklearn.preprocessing import MinMaxScaler
 
 from kpp.errors import ConfigError
 from kpp.predictor.outliers import OutlierRule
@@ -56,7 +57,7 @@ def test_windows_mix_neither_experiments_nor_parts_nor_times(frame: pd.DataFrame
     pipeline = PerformancesDataPipeline(UNCLIPPED)
     for service, dataset in pipeline.run(as_table(frame)).datasets.items():
         segments = walk(frame, service)
-        known = dataset.scaler.data_max_[1:] > 0  # a column without any training value is 0
+        known = dataset.scaling.maxima[1:] > 0  # a column without any training value is 0
         for part, windows in parts_of(dataset).items():
             ends = windows.timestamps // 60
             assert {segments[end][0] for end in ends.tolist()} <= {part}
@@ -66,8 +67,8 @@ def test_windows_mix_neither_experiments_nor_parts_nor_times(frame: pd.DataFrame
             assert (history >= starts[:, None, None] - 0.01).all()
             assert (history <= ends[:, None, None] - 1 + 0.01).all()
             assert (np.diff(history, axis=1) >= -0.01).all()
-            own_users = windows.user_counts[:, None] - dataset.scaler.data_min_[0]
-            assert np.allclose(windows.inputs[:, :, 0], own_users * dataset.scaler.scale_[0], atol=1e-6)
+            own_users = windows.user_counts[:, None] - dataset.scaling.minima[0]
+            assert np.allclose(windows.inputs[:, :, 0], own_users * dataset.scaling.scale[0], atol=1e-6)
 
 
 @settings(max_examples=60, deadline=None)
@@ -86,8 +87,8 @@ def test_no_value_of_a_test_row_reaches_what_is_learned(
     after = run(frame, EVERY_SERVICE).datasets
     for service in before.keys() & after.keys():  # without a window to test a service has no data set
         old, new = before[service], after[service]
-        assert old.scaler.scale_.tobytes() == new.scaler.scale_.tobytes()
-        assert old.scaler.min_.tobytes() == new.scaler.min_.tobytes()
+        assert old.scaling.scale.tobytes() == new.scaling.scale.tobytes()
+        assert old.scaling.offset.tobytes() == new.scaling.offset.tobytes()
         assert_same_bits(old.fit, new.fit)
         assert_same_bits(old.validation, new.validation)
         assert str(old.train_means) == str(new.train_means)
@@ -106,7 +107,7 @@ def test_the_inverse_transform_restores_what_was_measured(frame: pd.DataFrame) -
     for service, dataset in pipeline.run(as_table(frame)).datasets.items():
         own = frame[frame[SERVICE] == service]
         measured = {minute_of(row[0]) * 60: row[1:] for row in own[[TIMESTAMP, *COLUMNS]].to_numpy()}
-        never = dataset.scaler.data_max_[1:] == 0
+        never = dataset.scaling.maxima[1:] == 0
         for windows in parts_of(dataset).values():
             expected = np.array([measured[at] for at in windows.timestamps.tolist()]).reshape(-1, 3)
             expected[:, never] = np.nan
@@ -116,6 +117,52 @@ def test_the_inverse_transform_restores_what_was_measured(frame: pd.DataFrame) -
             np.testing.assert_allclose(restored, expected, rtol=1e-5, atol=tolerance)
             assert np.isfinite(windows.inputs).all()
             assert (~np.isnan(windows.targets)).any(axis=1).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(tables(), min_size=2, max_size=4))
+def test_services_together_come_out_as_each_of_them_alone(frames: list[pd.DataFrame]) -> None:
+    """All are prepared in one go: nothing may reach from one into its neighbors."""
+    frames = [frame.assign(**{SERVICE: f"{n}" + frame[SERVICE]}) for n, frame in enumerate(frames)]
+    together = run(pd.concat(frames, ignore_index=True), EVERY_SERVICE)
+    for frame in frames:
+        for service in frame[SERVICE].unique():
+            alone = run(frame[frame[SERVICE] == service], EVERY_SERVICE)
+            assert together.reports[service] == alone.reports[service]
+            assert together.verdicts.get(service) == alone.verdicts.get(service)
+            if service in alone.datasets:
+                own, other = alone.datasets[service], together.datasets[service]
+                for part, windows in parts_of(own).items():
+                    assert_same_bits(windows, parts_of(other)[part])
+                assert own.digest == other.digest
+                assert own.scaling.minima.tobytes() == other.scaling.minima.tobytes()
+                assert own.scaling.maxima.tobytes() == other.scaling.maxima.tobytes()
+                assert list(own.train_means) == list(other.train_means)
+                means, others = np.array([*own.train_means.values()]), np.array([*other.train_means.values()])
+                np.testing.assert_allclose(means, others, rtol=1e-12)
+
+
+@settings(max_examples=20, deadline=None)
+@given(tables())
+def test_scale_and_means_are_those_of_the_training_rows(frame: pd.DataFrame) -> None:
+    """Against a scaler of scikit-learn and means of pandas, for one service after the other."""
+    pipeline = PerformancesDataPipeline(UNCLIPPED)
+    for service, dataset in pipeline.run(as_table(frame)).datasets.items():
+        walked = walk(frame, service)
+        own = frame[frame[SERVICE] == service]
+        training = own[[walked[minute_of(at)][0] != "test" for at in own[TIMESTAMP]]]
+        features = training[[USER_COUNT, *COLUMNS]]
+        expected = MinMaxScaler().fit(
+            features.fillna(dict.fromkeys(features.columns[features.isna().all()], 0))
+        )
+        scaler = pipeline.scalers[service]
+        assert isinstance(scaler, MinMaxScaler)
+        np.testing.assert_array_equal(scaler.data_min_, expected.data_min_)
+        np.testing.assert_array_equal(scaler.data_max_, expected.data_max_)
+        np.testing.assert_array_equal(scaler.scale_, expected.scale_)
+        means = training.groupby(USER_COUNT)[COLUMNS].mean()
+        assert list(dataset.train_means) == means.index.tolist()
+        np.testing.assert_allclose([*dataset.train_means.values()], means, rtol=1e-12)
 
 
 def test_the_parts_of_a_plain_campaign() -> None:

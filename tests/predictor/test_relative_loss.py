@@ -1,12 +1,12 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.preprocessing import MinMaxScaler
 
 from kpp.predictor.relative_loss import relative_weights, usual_sizes
+from kpp.predictor.scaling import Scaling
 from kpp.predictor.windows import Windows
 
-SCALER = MinMaxScaler().fit([[10.0, 0.010, 5.0, 0.0], [50.0, 0.030, 25.0, 2.0]])
+SCALING = Scaling(np.array([10.0, 0.010, 5.0, 0.0]), np.array([50.0, 0.030, 25.0, 2.0]))
 UNKNOWN = np.full((1, 3), np.nan)
 
 
@@ -33,10 +33,10 @@ def _windows(observed: list[list[float]], user_counts: list[float]) -> Windows:
 def test_a_weighted_normalized_error_is_the_error_relative_to_the_larger_of_value_and_usual_size(
     observed: tuple[float, ...], predicted: tuple[float, ...], usual: tuple[float, ...]
 ) -> None:
-    targets = SCALER.transform([[10.0, *observed]])[:, 1:].astype(np.float32)
-    weights = relative_weights(targets, np.array([usual]), SCALER)
+    targets = SCALING.transform(np.array([[10.0, *observed]]))[:, 1:].astype(np.float32)
+    weights = relative_weights(targets, np.array([usual]), SCALING)
 
-    normalized = weights * np.abs(SCALER.transform([[10.0, *predicted]])[:, 1:] - targets)
+    normalized = weights * np.abs(SCALING.transform(np.array([[10.0, *predicted]]))[:, 1:] - targets)
 
     expected = [abs(p - y) / max(y, m) for p, y, m in zip(predicted, observed, usual, strict=True)]
     np.testing.assert_allclose(normalized[0], expected, rtol=1e-3, atol=1e-3)
@@ -45,16 +45,16 @@ def test_a_weighted_normalized_error_is_the_error_relative_to_the_larger_of_valu
 def test_what_was_not_measured_weighs_nothing() -> None:
     targets = np.array([[0.5, np.nan, 0.5]], dtype=np.float32)
 
-    weights = relative_weights(targets, np.ones((1, 3)), SCALER)
+    weights = relative_weights(targets, np.ones((1, 3)), SCALING)
 
     assert weights[0, 1] == 0
     assert (weights[0, [0, 2]] > 0).all()
 
 
 def test_a_zero_of_unknown_usual_size_is_taken_relative_to_the_range() -> None:
-    zero = SCALER.transform([[10.0, 0.0, 0.0, 0.0]])[:, 1:].astype(np.float32)
+    zero = SCALING.transform(np.array([[10.0, 0.0, 0.0, 0.0]]))[:, 1:].astype(np.float32)
 
-    weights = relative_weights(zero, UNKNOWN, SCALER)
+    weights = relative_weights(zero, UNKNOWN, SCALING)
 
     np.testing.assert_allclose(weights[0, 2], 1.0)  # an error of one range counts 1
     assert np.isfinite(weights).all()

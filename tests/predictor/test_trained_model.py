@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.preprocessing import MinMaxScaler
 
 from kpp.predictor.model import PerformancesGRU
+from kpp.predictor.scaling import Scaling
 from kpp.predictor.trained_model import TrainedModel
 from kpp.schema import CPU_USAGE
 
@@ -16,7 +16,7 @@ def model() -> TrainedModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(4)
         network = PerformancesGRU()
-    return TrainedModel("frontend", network, MinMaxScaler().fit([MINIMA, MAXIMA]), lookback_steps=5)
+    return TrainedModel("frontend", network, Scaling(MINIMA, MAXIMA), lookback_steps=5)
 
 
 def some_rows(count: int = 6) -> np.ndarray:
@@ -61,7 +61,7 @@ def test_a_user_count_above_all_others_is_taken_as_it_is(model: TrainedModel) ->
 
 
 def test_an_unlearned_target_is_unknown(model: TrainedModel) -> None:
-    partly = TrainedModel("frontend", model.network, model.scaler, 5, unlearned_targets=(CPU_USAGE,))
+    partly = TrainedModel("frontend", model.network, model.scaling, 5, unlearned_targets=(CPU_USAGE,))
 
     predicted = partly.predict(some_rows())
 

@@ -26,7 +26,7 @@ def fit(dataset: ServiceDataset, settings: TrainingSettings = QUICK) -> Fit:
 
 def predict_test(dataset: ServiceDataset, result: Fit) -> np.ndarray:
     model = TrainedModel(
-        dataset.service, result.network, dataset.scaler, LOOKBACK_STEPS, result.unlearned_targets
+        dataset.service, result.network, dataset.scaling, LOOKBACK_STEPS, result.unlearned_targets
     )
     return model.predict_scaled(dataset.test.inputs)
 

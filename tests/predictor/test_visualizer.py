@@ -32,7 +32,7 @@ def dataset() -> ServiceDataset:
 def make_model(dataset: ServiceDataset) -> TrainedModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(4)
-        return TrainedModel(dataset.service, PerformancesGRU(), dataset.scaler, lookback_steps=5)
+        return TrainedModel(dataset.service, PerformancesGRU(), dataset.scaling, lookback_steps=5)
 
 
 def draw(dataset: ServiceDataset) -> Figure:
@@ -74,7 +74,7 @@ def test_the_lines_are_what_was_observed_and_what_the_model_predicts(dataset: Se
 
     factors = np.array([1000.0, 1.0, 1000.0])
     observed = dataset.test.observed * factors
-    minima, maxima = dataset.scaler.data_min_[1:], dataset.scaler.data_max_[1:]
+    minima, maxima = dataset.scaling.minima[1:], dataset.scaling.maxima[1:]
     outputs = make_model(dataset).network(torch.from_numpy(dataset.test.inputs)).detach().numpy()
     predicted = (minima + outputs * (maxima - minima)).clip(min=0) * factors
     for column, panel in enumerate(panels):
