@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from kpp.schema import CPU_LIMIT, CPU_REQUEST, REPLICAS, SERVICE, TARGETS, THROUGHPUT, USER_COUNT
+from kpp.whatif.agreement import agree
 from kpp.whatif.campaign import MINUTES, levels_of
 from kpp.whatif.conformal import calibrate
 from kpp.whatif.held_out import errors_on_held_out_loads, spread_of
 from kpp.whatif.intervals import Intervals, Place
 from kpp.whatif.measured import Measured
-from kpp.whatif.model import Campaign, Explains, State, WhatIfModel
+from kpp.whatif.model import Campaign, Explains, KnowsLaws, State, WhatIfModel
 from kpp.whatif.plain_data import from_plain, to_plain
 from kpp.whatif.scenario import complete
 from kpp.whatif.verdict import Known, judge
@@ -76,7 +77,11 @@ class CalibratedModel:
         beyond = np.array([text != "" for text in outside], dtype=bool)
         spreads = spread_of(self.model, asked, values)
         place = Place(distances, beyond, spreads, self.measured.highest(asked))
-        lower, upper = self.intervals.around(asked, values, place, coverage)
+        bounds = self.intervals.around(asked, values, place, coverage)
+        if isinstance(self.model, KnowsLaws):
+            users = asked[USER_COUNT].to_numpy(dtype=np.float64)
+            bounds = agree(bounds, values, self.model.laws(asked), users, beyond)
+        lower, upper = bounds.lower, bounds.upper
         columns: dict[str, Any] = {}
         for number, target in enumerate(TARGETS):
             columns[target] = points[target]
