@@ -1,6 +1,7 @@
 """From the files that a command names to a campaign for the what-if models."""
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,18 +25,31 @@ def read_campaign(
     Raises:
         InputError: a file cannot be used.
     """
-    from kpp.schema import read_measurements
+    from kpp.schema import CALLEE, CALLER, SERVICE, read_measurements
     from kpp.whatif.campaign import make_campaign, read_calls, read_cpu_limits
 
     table = read_measurements(tables)
     files = [calls] if calls is not None else find_calls(tables)
-    campaign = make_campaign(
-        table,
-        read_calls(files) if files else None,
-        read_cpu_limits(cpu_limits) if cpu_limits is not None else {},
-    )
-    found = [f"Calls are read from {file}" for file in files if calls is None]
-    return campaign, (*table.notes, *found)
+    called = read_calls(files) if files else None
+    limits = read_cpu_limits(cpu_limits) if cpu_limits is not None else {}
+    campaign = make_campaign(table, called, limits)
+    notes = [f"Calls are read from {file}" for file in files if calls is None]
+    measured = campaign.measurements[SERVICE].unique().tolist()
+    notes += _strangers(cpu_limits, list(limits), measured)
+    if called is not None and calls is not None:  # found by itself it has the services without metrics too
+        notes += _strangers(calls, [*called[CALLER], *called[CALLEE]], measured)
+    return campaign, (*table.notes, *notes)
+
+
+def _strangers(file: Path | None, named: Sequence[str], measured: Sequence[str]) -> list[str]:
+    """Services of a file that were not measured: a name may be mistyped."""
+    notes = []
+    for name in dict.fromkeys(named):
+        if name not in measured:
+            near = get_close_matches(name, measured, 1, 0.6)
+            meant = f"; is {near[0]!r} meant?" if near else ""
+            notes.append(f"{file}: {name!r} was not measured, so it is left out{meant}")
+    return notes
 
 
 def find_calls(tables: Sequence[Path]) -> list[Path]:

@@ -79,9 +79,9 @@ def render_estimates(found: "Estimates", width: int) -> Iterator[str]:
     yield from _wrap(f"Entry service: {entry} ({found.entry_reason})", width)
     yield f"Think time: {_tell(found.think_time)} s per request"
     if math.isfinite(bound):
-        who = levels.services[bottleneck]
+        who, most = levels.services[bottleneck], _tell_rate(bound)
         yield from _wrap(
-            f"Bottleneck: {who}, from {found.knee():.0f} users on; at most {bound:.3g} req/s at {entry}",
+            f"Bottleneck: {who}, from {found.knee():.0f} users on; at most {most} req/s at {entry}",
             width,
         )
     else:
@@ -92,7 +92,7 @@ def render_estimates(found: "Estimates", width: int) -> Iterator[str]:
     rows = list(_rows(found))
     for row in rows[:MOST_SERVICES]:
         limit = "" if row["cpu_limit_cores"] is None else f"{row['cpu_limit_cores']:.2g}"
-        rate = "" if row["replica_saturation_rps"] is None else f"{row['replica_saturation_rps']:.3g}"
+        rate = "" if row["replica_saturation_rps"] is None else _tell_rate(row["replica_saturation_rps"])
         demand, background = (_tell_pair(row[name], 1e3) for name in ("demand_seconds", "background_cores"))
         cells = f"{_tell_pair(row['visit_ratio'], 1):>16}{demand:>13}{background:>13}{limit:>6}{rate:>10}"
         yield f"{cut_middle(row['service'], 21):<22}{cells}"
@@ -181,6 +181,15 @@ def _pair(value: float, error: float) -> dict[str, float | None]:
 
 def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def _tell_rate(rps: float) -> str:
+    """Three digits, and no exponent where that is short.
+
+    >>> _tell_rate(66.84), _tell_rate(1071.3)
+    ('66.8', '1071')
+    """
+    return f"{rps:.0f}" if 999.5 <= rps < 1e6 else f"{rps:.3g}"
 
 
 def _tell(estimate: "Estimate") -> str:

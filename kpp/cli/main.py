@@ -18,6 +18,7 @@ from kpp.cli.evaluate import evaluate
 from kpp.cli.fit import fit
 from kpp.cli.import_history import import_history
 from kpp.cli.many_values import ManyFiles
+from kpp.cli.plan import plan
 from kpp.cli.predict import predict
 from kpp.cli.restore import restore
 from kpp.cli.simulate import simulate
@@ -62,6 +63,7 @@ app.command()(train)
 app.command()(table)
 app.command()(fit)
 app.command()(predict)
+app.command()(plan)
 app.command(cls=ManyFiles)(evaluate)
 app.command()(check)
 app.command()(simulate)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from kpp.whatif.calibrated import CalibratedModel
+    from kpp.whatif.store import StoredModels
 
 
 def predict(  # noqa: PLR0913 - each parameter is an option
@@ -70,14 +71,16 @@ def predict(  # noqa: PLR0913 - each parameter is an option
     from kpp.cli.explanation import show_explanation
     from kpp.cli.options import check_coverage
     from kpp.cli.predictions import show_predictions
+    from kpp.whatif.model import REPLICAS_USED
     from kpp.whatif.store import read_stored, restore_model
 
     check_coverage(coverage)
     _check_options(scenario, users, with_users=bool(replicas) or think_time is not None)
     stored = read_stored(models)
-    asked = restore_model(models, stored, model or _default_model(list(stored.models)))
+    asked = restore_model(models, stored, model or _default_model(stored))
     rows = _scenario(asked, scenario, users, replicas or [], think_time)
     predictions = asked.predict(rows, coverage)
+    used = asked.replicas_used(rows)
     parts = _explain(asked, rows) if explain else None
 
     if output is not None:
@@ -85,9 +88,15 @@ def predict(  # noqa: PLR0913 - each parameter is an option
     if plot is not None:
         _draw(plot, asked, predictions, coverage)
     if as_json:
-        typer.echo(json.dumps(_as_data(asked, predictions, coverage, parts), indent=2, allow_nan=False))
+        typer.echo(
+            json.dumps(
+                _as_data(asked, predictions.assign(**{REPLICAS_USED: used}), coverage, parts),
+                indent=2,
+                allow_nan=False,
+            )
+        )
         return
-    show_predictions(asked.model.name, predictions, coverage)
+    show_predictions(asked.model.name, predictions, coverage, used)
     if parts is not None:
         show_explanation(predictions, parts)
     show_notes(asked.model.notes)
@@ -104,10 +113,16 @@ def _check_options(scenario: Path | None, users: str | None, *, with_users: bool
         raise ConfigError("--replicas and --think-time go with --users", mend=mend)
 
 
-def _default_model(stored: Sequence[str]) -> str:
+def _default_model(stored: "StoredModels") -> str:
+    """The model that is asked unless another one is named; told if it is not the usual one."""
     from kpp.whatif.registry import DEFAULT_MODEL
 
-    return DEFAULT_MODEL if DEFAULT_MODEL in stored else stored[-1]
+    if DEFAULT_MODEL in stored.models:
+        return DEFAULT_MODEL
+    name = list(stored.models)[-1]
+    reason = stored.skipped.get(DEFAULT_MODEL, "it is not stored")
+    show_notes([f"{name} is asked, since {DEFAULT_MODEL} could not be fitted: {reason}"])
+    return name
 
 
 def _scenario(
@@ -129,7 +144,7 @@ def _scenario(
     unknown = [name for name in counts if name not in asked.services]
     if unknown:
         what = f"--replicas names {unknown[0]!r}, which was not measured"
-        raise ConfigError(what, mend=_name_services(unknown[0], asked.services))
+        raise ConfigError(what, mend=name_services(unknown[0], asked.services))
     pause = float("nan") if think_time is None else think_time
     return make_scenario(asked.services, user_counts, counts, pause)
 
@@ -139,10 +154,11 @@ def _check_services(scenario: Path, measured: Sequence[str], services: Sequence[
     for service in services:
         if service not in measured:
             what = f"{service!r} was not measured"
-            raise InputError(what, where=str(scenario), mend=_name_services(service, measured))
+            raise InputError(what, where=str(scenario), mend=name_services(service, measured))
 
 
-def _name_services(name: str, measured: Sequence[str]) -> str:
+def name_services(name: str, measured: Sequence[str]) -> str:
+    """For whoever wrote the name of a service that was not measured: the one that may be meant, or all."""
     near = get_close_matches(name, measured, 1, 0.6)
     if near:
         return f"is {near[0]!r} meant?"

@@ -24,8 +24,17 @@ SIGNS = {IN_RANGE: " ", EXTRAPOLATING: "~", UNSUPPORTED: "?"}
 STYLES = {IN_RANGE: "green", EXTRAPOLATING: "yellow", UNSUPPORTED: "red"}
 
 
-def show_predictions(model: str, predictions: pd.DataFrame, coverage: float) -> None:
-    """Print the predictions, with their intervals, verdicts and reasons; within 80 columns."""
+def show_predictions(
+    model: str, predictions: pd.DataFrame, coverage: float, replicas_used: "pd.Series[float] | None" = None
+) -> None:
+    """Print the predictions, with their intervals, verdicts and reasons; within 80 columns.
+
+    Args:
+        model: that predicted.
+        predictions: as of `CalibratedModel.predict`.
+        coverage: of the intervals.
+        replicas_used: of each row, to tell those that were not asked for.
+    """
     console = Console(highlight=False)
     whole = Console(highlight=False, width=max(console.width, LEAST_WIDTH))
     console.print(
@@ -39,6 +48,9 @@ def show_predictions(model: str, predictions: pd.DataFrame, coverage: float) -> 
         whole.print(_table(rows, console.width))
         for line in _reasons(rows, console.width):
             console.print(line)
+        if replicas_used is not None:
+            for text in _tell_replicas(rows, replicas_used.loc[rows.index], console.width):
+                console.print(text, style="dim")
     left = len(predictions) - len(shown)
     if left:
         console.print(f"\n… and {left} rows more: write all with --output FILE, or print them with --json")
@@ -134,6 +146,23 @@ def _reasons(rows: pd.DataFrame, width: int) -> Iterable[Text]:
         first.stylize(f"not dim {STYLES[verdict]}", 0, len(start))
         yield first
         yield from (Text(line, style="dim") for line in lines[1:])
+
+
+def _tell_replicas(rows: pd.DataFrame, used: "pd.Series[float]", width: int) -> Iterable[str]:
+    """The replicas that were not asked for, but counted; nothing where none are known."""
+    taken = used[rows[REPLICAS].isna()] if REPLICAS in rows else used
+    counts: dict[str, list[str]] = {}
+    for service, count in zip(rows[SERVICE].loc[taken.index], taken, strict=True):
+        if not math.isnan(count):
+            counts.setdefault(f"{count:g}", []).append(service)
+    if not counts:
+        return []
+    several = sorted(counts.items(), key=lambda each: len(each[1]))
+    told = [f"{count} of {_list(services)}" for count, services in several[:-1]]
+    most, those = several[-1]
+    last = f"{most} of each" if not told else f"{most} of {those[0] if len(those) == 1 else 'each other'}"
+    text = f"  replicas, where not asked for, as at the nearest measured load: {', '.join([*told, last])}"
+    return wrap(text, width, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _whose(services: Sequence[str], everyone: Sequence[str]) -> str:

@@ -2,13 +2,14 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
 from kpp import schema
 from kpp.clock import Clock
 from kpp.collector.config import Config
+from kpp.collector.cut_windows import CutWindows
 from kpp.collector.profiles.profile import Profile, Signal
 from kpp.collector.profiles.reading import read_profile
 from kpp.collector.prometheus_answer import Sample
@@ -32,6 +33,8 @@ from kpp.collector.signals import (
 __all__ = ["Call", "CpuSource", "PrometheusClient", "Signals"]
 
 logger = logging.getLogger(__name__)
+
+SHOWN_NAMES = 5
 
 _COLUMNS = {
     "response_time_seconds": schema.RESPONSE_TIME,
@@ -66,6 +69,7 @@ class PrometheusClient:
             clock,
             config.prometheus_access,
         )
+        self._cut_windows = CutWindows(self._api, self._profile, config)
         self._reported: set[tuple[str, str]] = set()
 
     def __enter__(self) -> Self:
@@ -137,18 +141,30 @@ class PrometheusClient:
         Returns:
             The signals of all `services`, by name. What is missing is told once per service and signal.
         """
-        requests, cpu = self._ask_requests(at), split_by_service(self._ask_cpu(at, cpu_source), pods)
+        requests, cpu = self._ask_requests(at), self._ask_cpu(at, cpu_source)
+        cut_workloads, cut_pods = self._cut_windows.workloads(at), self._cut_windows.pods(at)
+        requests, cpu_of = requests.without(cut_workloads), split_by_service(cpu.without(cut_pods), pods)
         pods_of = defaultdict(set)
         for pod, service_name in pods.items():
             pods_of[service_name].add(pod)
         signals = {
             service.name: join_signals(
-                service.deployment, frozenset(pods_of[service.name]), requests, cpu.get(service.name, NO_CPU)
+                service.deployment,
+                frozenset(pods_of[service.name]),
+                requests,
+                cpu_of.get(service.name, NO_CPU),
             )
             for service in services
         }
+        cut = {
+            each.name
+            for each in services
+            if each.deployment in cut_workloads or pods_of[each.name] & cut_pods
+        }
+        self._report_cut(at, cut)
         for name, measured in signals.items():
-            self._report_missing(name, measured)
+            if name not in cut:
+                self._report_missing(name, measured)
         return signals
 
     def measure_calls(self, start: float, end: float, services: Sequence[Service]) -> tuple[Call, ...]:
@@ -180,21 +196,28 @@ class PrometheusClient:
         def ask(signal: Signal) -> dict[tuple[str, str], float]:
             return by_container(self._ask(signal, at, self._config.cpu_rate_window_seconds))
 
-        sidecar = self._profile.labels.sidecar
-        if cpu_source is CpuSource.PODS:
-            # a pod's cgroup has its own CFS counters, but what is throttled are the containers in it
-            return CpuAnswers(ask(Signal.CPU_BY_POD), throttled_periods={}, periods={}, sidecar=sidecar)
+        is_by_pod = cpu_source is CpuSource.PODS
         return CpuAnswers(
-            cores=ask(Signal.CPU_BY_CONTAINER),
-            throttled_periods=ask(Signal.THROTTLED_PERIODS),
-            periods=ask(Signal.PERIODS),
-            sidecar=sidecar,
+            cores=ask(Signal.CPU_BY_POD if is_by_pod else Signal.CPU_BY_CONTAINER),
+            # a pod's cgroup has its own CFS counters, but what is throttled are the containers in it
+            throttled_periods={} if is_by_pod else ask(Signal.THROTTLED_PERIODS),
+            periods={} if is_by_pod else ask(Signal.PERIODS),
+            sidecar=self._profile.labels.sidecar,
         )
 
     def _ask(self, signal: Signal, at: float, window_seconds: int) -> list[Sample]:
         """The answer to a query of the profile; nothing where the profile has none."""
         query = self._profile.queries.get(signal)
         return self._api.query(query, at, window_seconds) if query is not None else []
+
+    def _report_cut(self, at: float, cut: Iterable[str]) -> None:
+        if names := sorted(cut):
+            logger.warning(
+                "Scrapes are missing at the edge of a rate window that ends at %.0f: throughput, errors or "
+                "CPU of %s stay empty, since they would read too low.",
+                at,
+                ", ".join(names[:SHOWN_NAMES]) + (" and others" if len(names) > SHOWN_NAMES else ""),
+            )
 
     def _report_missing(self, service_name: str, signals: Signals) -> None:
         for level, columns in ((logging.WARNING, _COLUMNS), (logging.INFO, _COLUMNS_NOT_OF_ALL)):

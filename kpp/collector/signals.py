@@ -3,8 +3,9 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Self
 
 from kpp.collector.profiles.profile import Labels
 from kpp.collector.prometheus_answer import Sample
@@ -50,6 +51,14 @@ class RequestAnswers:
     response_time_p95: Mapping[str, float]
     error_rate: Mapping[str, float] | None  # None: it was not asked for
 
+    def without(self, cut: frozenset[str]) -> Self:
+        """Without the rates of some workloads; what is a quotient of two rates stays."""
+        return replace(
+            self,
+            throughput=_leave_out(self.throughput, cut),
+            error_rate=None if self.error_rate is None else _leave_out(self.error_rate, cut),
+        )
+
 
 @dataclass(frozen=True)
 class CpuAnswers:
@@ -60,8 +69,16 @@ class CpuAnswers:
     periods: Mapping[tuple[str, str], float]
     sidecar: str = Labels().sidecar  # the container that is not the application
 
+    def without(self, cut: frozenset[str]) -> Self:
+        """Without the cores of some pods; throttling, a quotient of two rates, stays."""
+        return replace(self, cores={key: value for key, value in self.cores.items() if key[0] not in cut})
+
 
 NO_CPU = CpuAnswers({}, {}, {})
+
+
+def _leave_out(values: Mapping[str, float], names: frozenset[str]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if name not in names}
 
 
 def by_workload(samples: Iterable[Sample], label: str) -> dict[str, float]:

@@ -1,20 +1,19 @@
 """One panel of a plot: a target of a service against the user count."""
 
-from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
+from kpp.evaluation.lines import MOST_RINGS, LineStyle, draw_lines
 from kpp.evaluation.pictures import ServicePicture
 from kpp.predictor.display import UNITS
 from kpp.schema import USER_COUNT
-from kpp.whatif.calibrated import lower_of, upper_of
+from kpp.whatif.calibrated import upper_of
 from kpp.whatif.model import EXTRAPOLATING, IN_RANGE, UNSUPPORTED
 
 Floats = NDArray[np.float64]
@@ -22,16 +21,8 @@ Floats = NDArray[np.float64]
 LEARNED, ASKED, INK, FAINT = "#98a4b0", "#12355b", "#27323d", "#66727f"
 TRAINED = "#eaeff4"
 VERDICT_COLORS = {IN_RANGE: "#e6f1ea", EXTRAPOLATING: "#fdf6e0", UNSUPPORTED: "#fae6e3"}
-# colors that people with impaired color vision can tell apart (M. Okabe and K. Ito, 2008): the vermilion for
-# what matters most, the others for the rest
-BEST = "#d55e00"
-OTHERS = ("#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#7a5230", "#b59f00", "#3b3b3b")
-LineStyle: TypeAlias = Literal["-"] | tuple[float, tuple[float, ...]]
-STYLES: Sequence[LineStyle] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (7, 2, 1.5, 2)), (0, (3, 1.5)))
 EDGE: LineStyle = (0, (4, 3))
-BAND = 0.2  # opacity of the interval
 
-MOST_RINGS = 15  # marks of single loads; more would hide what they are to show
 TICKS = ((2.2, (1.0, 2.0, 5.0)), (3.5, (1.0, 3.0)))  # in a decade, on an axis of at most so many decades
 QUANTILE = 0.995  # of the measured values that the axis has to show
 MOST_ABOVE = 1.8  # the axis ends so many times above what was measured, whatever models say
@@ -47,27 +38,12 @@ def draw_panel(panel: Axes, picture: ServicePicture, target: str) -> None:
     logarithmic = _set_limits(panel, picture, target)
     _shade(panel, picture)
     for rows, color, size, opacity in (
-        (picture.learned, LEARNED, 5 if len(picture.asked) else 9, 0.35 if len(picture.asked) else 0.9),
+        (picture.learned, LEARNED, 5 if len(picture.asked) else 18, 0.35 if len(picture.asked) else 1.0),
         (picture.asked, ASKED, 7, 0.3),
     ):
         users, values = rows[USER_COUNT], rows[target] * factor
         panel.scatter(users, values, s=size, c=color, alpha=opacity, linewidths=0, zorder=2)
-    for name, color, style in line_styles(picture):
-        line = picture.lines[name].dropna(subset=target)
-        shown = name in picture.shown
-        if shown:
-            _draw_interval(panel, line, target, factor, color)
-        width = 2.4 if shown else 1.3
-        (drawn,) = panel.plot(
-            line[USER_COUNT], line[target] * factor, color=color, linestyle=style, linewidth=width
-        )
-        drawn.set_zorder(5 if shown else 4)
-        if shown:
-            drawn.set_path_effects(
-                [patheffects.Stroke(linewidth=4, foreground="white"), patheffects.Normal()]
-            )
-        if not len(picture.asked) and len(line) <= MOST_RINGS:  # the very loads that were asked for
-            panel.scatter(line[USER_COUNT], line[target] * factor, s=16, c=color, zorder=6)
+    draw_lines(panel, picture, target)
     if are_ringed(picture):
         medians = picture.asked.groupby(USER_COUNT)[target].median().dropna() * factor
         panel.scatter(medians.index, medians, s=24, c="white", edgecolors=ASKED, linewidths=1.3, zorder=7)
@@ -82,25 +58,6 @@ def are_ringed(picture: ServicePicture) -> bool:
     return 0 < picture.asked[USER_COUNT].nunique() <= MOST_RINGS
 
 
-def line_styles(picture: ServicePicture) -> Iterator[tuple[str, str, LineStyle]]:
-    """Each line's name, color and style: those whose interval is shown last, so that they lie on top."""
-    others = [name for name in picture.lines if name not in picture.shown]
-    for number, name in enumerate(others):
-        yield name, OTHERS[number % len(OTHERS)], STYLES[number % len(STYLES)]
-    colors = (BEST, *OTHERS)
-    for number, name in reversed(list(enumerate(picture.shown))):
-        if name in picture.lines:
-            yield name, colors[number % len(colors)], "-"
-
-
-def _draw_interval(panel: Axes, line: pd.DataFrame, target: str, factor: float, color: str) -> None:
-    users, lower, upper = line[USER_COUNT], line[lower_of(target)] * factor, line[upper_of(target)] * factor
-    if len(line) == 1:
-        panel.vlines(users, lower, upper, color=color, alpha=2 * BAND, linewidth=5, zorder=1.5)
-    elif lower.notna().any():
-        panel.fill_between(users, lower, upper, color=color, alpha=BAND, linewidth=0, zorder=1.5)
-
-
 def _shade(panel: Axes, picture: ServicePicture) -> None:
     """The loads that were learned, or the verdicts where there are some; and the edge of the data."""
     least, most = picture.learned_range
@@ -108,6 +65,10 @@ def _shade(panel: Axes, picture: ServicePicture) -> None:
         loads = sorted(picture.verdicts)
         middles = [(low + high) / 2 for low, high in pairwise(loads)]
         left, right = panel.get_xlim()
+        if most < loads[0]:  # between the data and what was asked for; the data themselves have no verdict
+            left = most
+        if least > loads[-1]:
+            right = least
         edges = [left, *(min(max(middle, left), right) for middle in middles), right]
         for load, (start, end) in zip(loads, pairwise(edges), strict=True):
             color = VERDICT_COLORS[picture.verdicts[load]]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from kpp.evaluation.branches import by_load, find_branches, name_branches
 from kpp.evaluation.trial import Trial
 from kpp.schema import CPU_USAGE, SERVICE, TARGETS, THROUGHPUT, USER_COUNT
 from kpp.whatif.calibrated import lower_of, upper_of
@@ -13,6 +14,7 @@ from kpp.whatif.scenario import PER_SERVICE
 
 BOUNDS = [bound for target in TARGETS for bound in (lower_of(target), upper_of(target))]
 LINE = [USER_COUNT, *TARGETS, *BOUNDS]
+BRANCH = "Branch"  # of a line: loads of different branches are not joined
 STEPS = 40  # user counts between the least and the largest, for the line
 
 
@@ -23,8 +25,9 @@ class ServicePicture:
     Attributes:
         learned: measurements that the models learned.
         asked: measurements that were held out; may have no row.
-        lines: name -> predictions with bounds, by user count.
+        lines: name -> predictions with bounds, by user count; those with a `BRANCH` have a line for each.
         shown: the names whose intervals are shown, the most important one first.
+        branches: of the lines, what each is; empty if there is one.
         verdicts: user count -> the least trusted verdict there; empty where that is not shown.
     """
 
@@ -34,6 +37,7 @@ class ServicePicture:
     lines: Mapping[str, pd.DataFrame]
     shown: Sequence[str]
     verdicts: Mapping[float, str] = field(default_factory=dict)
+    branches: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def learned_range(self) -> tuple[float, float]:
@@ -44,8 +48,14 @@ class ServicePicture:
 
 def picture_trial(trial: Trial, best: str) -> list[ServicePicture]:
     """Every service of a trial. With one fold, lines go on through the loads that were learned."""
-    lines = {name: dict(list(_line(trial, name).groupby(SERVICE))) for name in trial.predicted}
     learned = dict(list(_rows([fold.train.measurements for fold in trial.folds]).groupby(SERVICE)))
+    layouts = _layouts(trial)
+    branches = find_branches(layouts)
+    highest = float(trial.folds[0].train.measurements[USER_COUNT].max())
+    names = name_branches(layouts, branches, highest) if len(trial.folds) == 1 else {}
+    lines = {
+        name: dict(list(_line(trial, name, layouts, branches).groupby(SERVICE))) for name in trial.predicted
+    }
     nothing = trial.observed[[SERVICE, USER_COUNT, *TARGETS]].iloc[:0]
     return [
         ServicePicture(
@@ -53,10 +63,11 @@ def picture_trial(trial: Trial, best: str) -> list[ServicePicture]:
             learned.get(service, nothing),
             asked,
             {
-                name: own.get(service, pd.DataFrame(columns=LINE, dtype="float64"))
+                name: own.get(service, pd.DataFrame(columns=[BRANCH, *LINE], dtype="float64"))
                 for name, own in lines.items()
             },
             [best],
+            branches=names,
         )
         for service, asked in trial.observed.groupby(SERVICE)
     ]
@@ -73,27 +84,32 @@ def largest(pictures: Sequence[ServicePicture], count: int) -> list[ServicePictu
     return [picture for picture in pictures if any(picture is each for each in chosen)]
 
 
-def _line(trial: Trial, name: str) -> pd.DataFrame:
-    """The model's predictions, a row for each service and user count."""
-    answers = [trial.predicted[name]]
+def _line(trial: Trial, name: str, layouts: pd.DataFrame, branches: "pd.Series[int]") -> pd.DataFrame:
+    """The model's predictions, a row for each service, branch and user count."""
+    asked = trial.predicted[name]
+    answers = [asked.assign(**{BRANCH: asked[USER_COUNT].map(branches)})]
     models = trial.fitted[name]
     if len(trial.folds) == 1 and models[0] is not None:
-        answers.append(models[0].predict(_loads_between(trial)))
+        for branch, loads in branches.groupby(branches).groups.items():
+            own = layouts[layouts[USER_COUNT].isin(loads)]
+            answers.append(models[0].predict(_loads_between(own)).assign(**{BRANCH: int(str(branch))}))
     values = [column for column in LINE if column != USER_COUNT]
-    return pd.concat(answers, ignore_index=True).groupby([SERVICE, USER_COUNT])[values].median().reset_index()
+    groups = pd.concat(answers, ignore_index=True).groupby([SERVICE, BRANCH, USER_COUNT])
+    return groups[values].median().reset_index()
 
 
-def _loads_between(trial: Trial) -> pd.DataFrame:
+def _loads_between(layouts: pd.DataFrame) -> pd.DataFrame:
     """The measured loads and steps between them, as a scenario.
 
     Steps are only between two loads with the same layout: nobody says how the services would have been laid
     out between two others.
+
+    Args:
+        layouts: of one branch.
     """
-    layouts = _layouts(trial)
-    measured = np.sort(layouts[USER_COUNT].unique())
-    scales = [column for column in layouts if column in PER_SERVICE]
-    by_load = layouts.pivot_table(index=USER_COUNT, columns=SERVICE, values=scales).reindex(measured)
-    same = by_load.eq(by_load.shift()) | (by_load.isna() & by_load.shift().isna())
+    scales = by_load(layouts)
+    measured = scales.index.to_numpy(dtype=np.float64)
+    same = scales.eq(scales.shift()) | (scales.isna() & scales.shift().isna())
     steps = np.unique(np.geomspace(measured[0], measured[-1], STEPS).round())
     before = np.searchsorted(measured, steps, side="right") - 1
     after = np.searchsorted(measured, steps, side="left")

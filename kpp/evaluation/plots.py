@@ -12,9 +12,9 @@ from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from kpp.evaluation.lines import BAND, line_styles
 from kpp.evaluation.panels import (
     ASKED,
-    BAND,
     EDGE,
     FAINT,
     INK,
@@ -23,7 +23,6 @@ from kpp.evaluation.panels import (
     VERDICT_COLORS,
     are_ringed,
     draw_panel,
-    line_styles,
 )
 from kpp.evaluation.pictures import ServicePicture
 from kpp.predictor.display import UNITS
@@ -36,6 +35,7 @@ MOST_ROWS = 12  # services in one picture; more cannot be looked at
 WIDTH, DOTS_PER_INCH = 10.0, 180  # inches: 1800 pixels, twice what a page shows, for fine screens
 # heights in inches: of a row (alone, one of several), above the rows (the same), below, of a legend's line
 ALONE, ROW, HEAD, HEAD_OF_SEVERAL, FOOT, LEGEND_LINE = 2.7, 1.8, 0.78, 0.96, 0.6, 0.22
+SUBTITLE = 0.2  # inches, if there is one
 GAP = 0.36  # of a row's height, between rows
 LEFT, RIGHT = 0.052, 0.985  # of the width
 LEGEND_COLUMNS = 4
@@ -53,6 +53,7 @@ def draw(pictures: Sequence[ServicePicture], title: str, coverage: float, suffix
     handles, labels = zip(*_legend(pictures, coverage), strict=True)
     lines = -(-len(handles) // LEGEND_COLUMNS)
     head = HEAD if len(pictures) == 1 else HEAD_OF_SEVERAL
+    head += SUBTITLE if pictures[0].branches else 0.0
     rows = ALONE if len(pictures) == 1 else ROW * len(pictures)
     height = head + rows + FOOT + LEGEND_LINE * lines
     figure = Figure(figsize=(WIDTH, height), dpi=DOTS_PER_INCH)
@@ -100,8 +101,14 @@ def _add_titles(
     name = pictures[0].service if alone else f"{len(pictures)} services"
     figure.text(0.012, 1 - 0.28 / height, name, fontsize=14, fontweight="bold", color=INK)
     figure.text(RIGHT, 1 - 0.26 / height, title, fontsize=9.5, color=FAINT, ha="right")
+    lower = 0.0
+    if pictures[0].branches:
+        lower = SUBTITLE
+        parts = [f"{number} {name}" for number, name in enumerate(pictures[0].branches.values(), start=1)]
+        text = f"a line for each layout: {'; '.join(parts)}"
+        figure.text(RIGHT, 1 - 0.46 / height, text, fontsize=8.5, color=FAINT, ha="right")
     for panel, unit in zip(panels[0], UNITS.values(), strict=True):
-        above = 1 - (0.69 if alone else 0.6) / height
+        above = 1 - ((0.69 if alone else 0.6) + lower) / height
         left = panel.get_position().x0
         figure.text(left, above, f"{unit.title}, {unit.name}", fontsize=10.5, color=INK)
     for panel in panels[-1]:

@@ -9,14 +9,23 @@ import pandas as pd
 
 from kpp.schema import CPU_LIMIT, CPU_REQUEST, REPLICAS, SERVICE, TARGETS, THROUGHPUT, USER_COUNT
 from kpp.whatif.agreement import agree
+from kpp.whatif.bottlenecks import add_bottlenecks
 from kpp.whatif.campaign import MINUTES, levels_of
 from kpp.whatif.conformal import calibrate
 from kpp.whatif.held_out import errors_on_held_out_loads, spread_of
 from kpp.whatif.intervals import Intervals, Place
 from kpp.whatif.measured import Measured
-from kpp.whatif.model import Campaign, Explains, KnowsLaws, State, WhatIfModel
+from kpp.whatif.model import (
+    REPLICAS_USED,
+    Campaign,
+    Explains,
+    KnowsLaws,
+    KnowsSaturation,
+    State,
+    WhatIfModel,
+)
 from kpp.whatif.plain_data import from_plain, to_plain
-from kpp.whatif.scenario import complete
+from kpp.whatif.scenario import check_numbers, complete
 from kpp.whatif.verdict import Known, judge
 
 LEVEL_NUMBERS = [USER_COUNT, REPLICAS, CPU_REQUEST, CPU_LIMIT, *TARGETS, MINUTES]
@@ -65,15 +74,23 @@ class CalibratedModel:
             scenario: `SERVICE`, `USER_COUNT`, and any other columns; see `kpp.whatif.scenario.complete`.
             coverage: of the intervals, one of `kpp.whatif.intervals.COVERAGES`.
 
+        Raises:
+            InputError: of `kpp.whatif.scenario.check_numbers`.
+
         Returns:
             The scenario as it is; `TARGETS`, each followed by its lower and upper bound; `VERDICT` and
             `REASON`. NaN where something cannot be estimated.
         """
-        asked = self._complete(scenario)
+        asked = add_bottlenecks(self.model, self.complete(scenario))
         points = self.model.predict(asked)[list(TARGETS)]
-        outside = self.measured.outside(asked)
-        distances = self.measured.distance(asked)
+        asked = self.measured.fill(asked)  # the bottlenecks' layout is as measured
         values = points.to_numpy(dtype=np.float64)
+        paused, apart = self.measured.paused_apart(asked, values[:, TARGETS.index(THROUGHPUT)])
+        outside = [
+            " and ".join(filter(None, both))
+            for both in zip(self.measured.outside(asked), paused, strict=True)
+        ]
+        distances = np.maximum(self.measured.distance(asked), apart)
         beyond = np.array([text != "" for text in outside], dtype=bool)
         spreads = spread_of(self.model, asked, values)
         place = Place(distances, beyond, spreads, self.measured.highest(asked))
@@ -88,15 +105,26 @@ class CalibratedModel:
             columns[lower_of(target)], columns[upper_of(target)] = lower[:, number], upper[:, number]
         bounded = np.isfinite(lower) & np.isfinite(upper)
         known = Known(outside, distances, self.intervals.reach, self._highest_rps(), bounded)
-        answers = pd.DataFrame(columns).join(judge(self.model, asked, points, known))
+        answers = pd.DataFrame(columns).join(judge(self.model, asked, points, known)).iloc[: len(scenario)]
         answers.index = scenario.index
         return pd.concat([scenario, answers], axis=1)
+
+    def replicas_used(self, scenario: pd.DataFrame) -> "pd.Series[float]":
+        """The replicas that each row's prediction is made with: as asked for, measured, or assumed.
+
+        NaN where no table told and the model assumes none; the scenario's index.
+        """
+        asked = self.complete(scenario)
+        used = asked[REPLICAS]
+        if isinstance(self.model, KnowsSaturation):
+            used = used.fillna(self.model.saturation(asked).get(REPLICAS_USED, used))
+        return used.set_axis(scenario.index)
 
     def explain(self, scenario: pd.DataFrame) -> pd.DataFrame | None:
         """What makes up each row's prediction; the scenario's index. None if the model cannot say."""
         if not isinstance(self.model, Explains):
             return None
-        parts = self.model.explain(self._complete(scenario))
+        parts = self.model.explain(self.complete(scenario))
         parts.index = scenario.index
         return parts
 
@@ -126,7 +154,13 @@ class CalibratedModel:
         levels.insert(0, SERVICE, state["levels"]["services"])
         return cls(model, Measured(levels), Intervals.restore(state["intervals"]))
 
-    def _complete(self, scenario: pd.DataFrame) -> pd.DataFrame:
+    def complete(self, scenario: pd.DataFrame) -> pd.DataFrame:
+        """All `SCENARIO_COLUMNS` of a scenario, what it leaves open as measured; index 0, 1, …
+
+        Raises:
+            InputError: of `kpp.whatif.scenario.check_numbers`.
+        """
+        check_numbers(scenario)
         return self.measured.fill(complete(scenario.reset_index(drop=True)))
 
     def _highest_rps(self) -> dict[str, float]:

@@ -17,6 +17,7 @@ from kpp.queueing.system import solve
 from kpp.schema import CPU_USAGE, RESPONSE_TIME, TARGETS
 from kpp.whatif.corrections import correct
 from kpp.whatif.model import Campaign, State
+from kpp.whatif.network_answers import as_explanation
 from kpp.whatif.network_notes import describe
 from kpp.whatif.network_spread import relative_variances
 from kpp.whatif.network_state import FittedNetwork
@@ -73,12 +74,10 @@ class Hybrid(QueueingNetwork):
         return pd.DataFrame(columns, index=scenario.index)
 
     def explain(self, scenario: pd.DataFrame) -> pd.DataFrame:
-        """The network's parts, and the factors learned."""
+        """The network's parts, and what was learned beside them."""
         asked = arrange_situations(scenario, self.network.layouts)
         physics = solve(self.network.parameters, asked.situations)
-        corrections = self._corrections(physics, asked.situations)
-        factors = {f"Learned factor of {target}": asked.pick(corrections[target]) for target in LEARNED}
-        return super().explain(scenario).assign(**factors)
+        return as_explanation(physics, asked, self.network, scenario.index, self._solve(asked.situations))
 
     def dump(self) -> State:
         """The network, and the residuals by target and service."""

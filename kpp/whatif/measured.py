@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kpp.schema import CPU_LIMIT, CPU_REQUEST, REPLICAS, SERVICE, TARGETS, USER_COUNT
+from kpp.schema import CPU_LIMIT, CPU_REQUEST, REPLICAS, SERVICE, TARGETS, THROUGHPUT, USER_COUNT
+from kpp.whatif.model import THINK_TIME
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -15,6 +16,8 @@ Indices = NDArray[np.intp]
 SCALE = (REPLICAS, CPU_REQUEST, CPU_LIMIT)  # how a service is laid out; each may be unknown
 DISTANT = (USER_COUNT, REPLICAS, CPU_LIMIT)  # what takes a scenario away; a request only steers scheduling
 SAME = 1e-9  # relative; so near, two limits are one
+CHANCE = 0.1  # relative: by so much a throughput may differ from those that were measured
+TIMES = 1.95  # from here on a ratio is told as times, below in percent
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,32 @@ class Measured:
             found[rows] = measured[most, range(len(TARGETS))] * np.fmin(ratios, 1.0)
         return found
 
+    def paused_apart(self, scenario: pd.DataFrame, throughputs: Floats) -> tuple[list[str], Floats]:
+        """How far the load of rows with a think time of their own lies from the measured ones.
+
+        Another pause is another load at the same user count, and what it makes of a load is its throughput.
+
+        Args:
+            scenario: that is asked.
+            throughputs: (rows,) predicted.
+
+        Returns:
+            What was not measured, in words, empty for what was; and |ln(predicted / measured)|, (rows,) both.
+        """
+        texts, apart = [""] * len(scenario), np.zeros(len(scenario))
+        pauses = scenario[THINK_TIME].to_numpy(dtype=np.float64)
+        if not np.isfinite(pauses).any():
+            return texts, apart
+        for rows, levels in self._by_service(scenario):
+            least, most = (float(levels[THROUGHPUT].agg(end)) for end in ("min", "max"))
+            for row in rows[np.isfinite(pauses[rows]) & np.isfinite(throughputs[rows])]:
+                asked = float(throughputs[row])
+                if 0 < asked < (1 - CHANCE) * least or asked > (1 + CHANCE) * most > 0:
+                    far = _how_far(asked, least, most)
+                    texts[row] = f"a pause of {pauses[row]:g} s, which makes a throughput of {far} measured"
+                    apart[row] = abs(np.log(asked / (most if asked > most else least)))
+        return texts, apart
+
     def outside(self, scenario: pd.DataFrame) -> list[str]:
         """What of each row was not measured, in words; empty for a row within the measured range.
 
@@ -103,15 +132,18 @@ def _describe(asked: pd.DataFrame, levels: pd.DataFrame) -> list[str]:
     above = np.clip(np.searchsorted(steps, user_counts, side="left"), None, len(steps) - 1)
     texts: list[list[str]] = [[] for _ in user_counts]
     for row in np.flatnonzero((user_counts < steps[0]) | (user_counts > steps[-1])):
-        texts[row].append(f"{user_counts[row]:g} users, measured {_range(steps[0], steps[-1])}")
-    for column, phrase in ((REPLICAS, "{:g} replicas"), (CPU_LIMIT, "a CPU limit of {:g}")):
+        far = _how_far(user_counts[row], steps[0], steps[-1])
+        texts[row].append(f"{user_counts[row]:g} users, measured {_range(steps[0], steps[-1])} ({far})")
+    for column, phrase in ((REPLICAS, "{:g} replica{}"), (CPU_LIMIT, "a CPU limit of {:g} cores")):
         measured_values = levels[column].to_numpy(dtype=np.float64)
         lowest, highest = (reduce.reduceat(measured_values, starts) for reduce in (np.fmin, np.fmax))
         least, most = np.fmin(lowest[below], lowest[above]), np.fmax(highest[below], highest[above])
         values = asked[column].to_numpy()
         for row in np.flatnonzero((values < least * (1 - SAME)) | (values > most * (1 + SAME))):
             measured = f"measured {_range(least[row], most[row])} at the nearest loads"
-            texts[row].append(f"{phrase.format(values[row])}, {measured}")
+            far = _how_far(values[row], least[row], most[row])
+            asked_for = phrase.format(values[row], "" if values[row] == 1 else "s")
+            texts[row].append(f"{asked_for}, {measured} ({far})")
     return [" and ".join(parts) for parts in texts]
 
 
@@ -122,3 +154,27 @@ def _range(least: float, most: float) -> str:
     ('60 to 109', '2')
     """
     return f"{least:g}" if least == most else f"{least:g} to {most:g}"
+
+
+def _how_far(asked: float, least: float, most: float) -> str:
+    """How far a value lies outside of a range.
+
+    >>> _how_far(400, 20, 110), _how_far(10, 60, 109), _how_far(120, 20, 110), _how_far(3, 1, 1)
+    ('3.6 times the highest', '1/6 of the lowest', '9 % above the highest', '3 times that')
+    """
+    above = asked > most
+    ratio = asked / most if above else least / asked
+    end = "that" if least == most else "the highest" if above else "the lowest"
+    if ratio >= TIMES:
+        return f"{_short(ratio)} times {end}" if above else f"1/{_short(ratio)} of {end}"
+    share = abs(asked / (most if above else least) - 1)
+    return f"{max(100 * share, 1):.0f} % {'above' if above else 'below'} {end}"
+
+
+def _short(ratio: float) -> str:
+    """Two digits, and no exponent.
+
+    >>> _short(3.636), _short(18.18), _short(1234.5)
+    ('3.6', '18', '1234')
+    """
+    return f"{ratio:.2g}" if ratio < 99.5 else f"{ratio:.0f}"

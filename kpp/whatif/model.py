@@ -18,6 +18,7 @@ IN_RANGE, EXTRAPOLATING, UNSUPPORTED = "in range", "extrapolating", "unsupported
 VERDICTS = (IN_RANGE, EXTRAPOLATING, UNSUPPORTED)  # from the most trusted to the least
 
 SATURATION = "Saturation (req/s)"  # of the row's service as scaled in the scenario; NaN if not known
+REPLICAS_USED = "Replicas Used"  # those that the prediction was made with, also where none were asked for
 BOTTLENECK = "Bottleneck"  # the service that saturates first in the row's situation; empty if not known
 
 State: TypeAlias = Mapping[str, Any]  # plain data: what `json.dumps` takes, NaN as None
@@ -93,7 +94,7 @@ class KnowsSaturation(Protocol):
     """A model that estimates capacities, so that verdicts can name them."""
 
     def saturation(self, scenario: pd.DataFrame) -> pd.DataFrame:
-        """`SATURATION` and `BOTTLENECK` of each row; the scenario's index."""
+        """`SATURATION`, `BOTTLENECK` and, if it knows, `REPLICAS_USED` of each row; the scenario's index."""
 
 
 @runtime_checkable

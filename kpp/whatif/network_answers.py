@@ -8,7 +8,7 @@ from kpp.queueing.limits import LimitSource
 from kpp.queueing.parameters import Solution
 from kpp.schema import CPU_USAGE, RESPONSE_TIME, TARGETS, THROUGHPUT
 from kpp.whatif.agreement import Laws
-from kpp.whatif.model import BOTTLENECK, SATURATION
+from kpp.whatif.model import BOTTLENECK, REPLICAS_USED, SATURATION
 from kpp.whatif.network_state import FittedNetwork
 from kpp.whatif.situations import AskedSituations
 
@@ -37,15 +37,18 @@ def as_targets(
 def as_saturation(
     solution: Solution, asked: AskedSituations, network: FittedNetwork, index: pd.Index
 ) -> pd.DataFrame:
-    """`SATURATION` and `BOTTLENECK` of the scenario's rows."""
+    """`SATURATION`, `BOTTLENECK` and `REPLICAS_USED` of the scenario's rows."""
     saturation = np.where(np.isfinite(solution.saturation), solution.saturation, np.nan)
     names = np.array([*network.layouts.services, ""], dtype=object)
     with np.errstate(divide="ignore", invalid="ignore"):
         bounds = solution.saturation / np.nan_to_num(network.parameters.visit_ratio)
     first = np.where(np.isfinite(solution.bound), np.nanargmin(np.nan_to_num(bounds, nan=np.inf), axis=1), -1)
-    return pd.DataFrame(
-        {SATURATION: asked.pick(saturation), BOTTLENECK: names[first[asked.rows]]}, index=index
-    )
+    columns = {
+        SATURATION: asked.pick(saturation),
+        BOTTLENECK: names[first[asked.rows]],
+        REPLICAS_USED: asked.pick(asked.situations.replicas),
+    }
+    return pd.DataFrame(columns, index=index)
 
 
 def as_laws(asked: AskedSituations, network: FittedNetwork) -> Laws:
@@ -67,24 +70,41 @@ def as_laws(asked: AskedSituations, network: FittedNetwork) -> Laws:
 
 
 def as_explanation(
-    solution: Solution, asked: AskedSituations, network: FittedNetwork, index: pd.Index
+    solution: Solution,
+    asked: AskedSituations,
+    network: FittedNetwork,
+    index: pd.Index,
+    corrected: Solution | None = None,
 ) -> pd.DataFrame:
-    """The parts of the scenario's predictions; times are own, waiting, callees, less what Envoy cuts."""
+    """The parts of the scenario's predictions, which add up.
+
+    Response time = own + waiting + callees + what Envoy cuts (below 0) + what was learned, where a correction
+    was.
+    """
     parameters = network.parameters
+    final = solution if corrected is None else corrected
     whole = parameters.nest(solution.own) + parameters.nest_waits(solution.wait)
     per_situation = np.ones_like(solution.own)
     parts = {
+        "Response Time (s)": final.response_time,
         "Own Time (s)": solution.own,
         "Waiting (s)": solution.wait,
         "Callees (s)": whole - solution.own - solution.wait,
         "Cut by Envoy (s)": solution.response_time - whole,
-        "Think Time (s)": solution.think_time[:, None] * per_situation,
-        "Visits per Request": parameters.visit_ratio * per_situation,
+        "Learned Time (s)": final.response_time - solution.response_time,
+        "CPU Usage (cores)": final.cpu,
+        "Background CPU (cores)": parameters.background * per_situation,
         "CPU Demand (s)": solution.demand,
-        "Background CPU": parameters.background * per_situation,
-        "Utilization": np.where(np.isfinite(solution.saturation), solution.utilization, np.nan),
+        "Learned CPU (cores)": final.cpu - solution.cpu,
+        "Visits per Request": parameters.visit_ratio * per_situation,
+        "Utilization": np.where(np.isfinite(solution.saturation), final.utilization, np.nan),
+        "Think Time (s)": solution.think_time[:, None] * per_situation,
     }
-    columns = {name: asked.pick(values) for name, values in parts.items()}
+    columns = {
+        name: asked.pick(values)
+        for name, values in parts.items()
+        if corrected is not None or not name.startswith("Learned")
+    }
     saturation = as_saturation(solution, asked, network, index)
     sources = np.array([*network.limit_source, ""], dtype=object)
     return (

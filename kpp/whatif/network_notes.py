@@ -39,6 +39,13 @@ def _missing(levels: Levels) -> list[str]:
         ]
         if lacking:
             notes.append(f"{_join(lacking)}: {what} was never measured, so it is not predicted")
+    unused = [
+        service
+        for service, column in zip(levels.services, levels.cpu.T, strict=True)
+        if np.isfinite(column).any() and not (column > 0).any()
+    ]
+    if unused:
+        notes.append(f"{_join(unused)}: CPU usage is 0 at all loads, which counts as not measured")
     if not levels.replicas_recorded.any():
         several = [
             f"{count:g} of {service}"

@@ -79,6 +79,29 @@ def make_scenario(
     return frame
 
 
+def check_numbers(scenario: pd.DataFrame) -> None:
+    """Refuse numbers that mean nothing, in a scenario that was not read from a file.
+
+    Raises:
+        InputError: there is no service or user count; user counts, replicas, requests or limits are not above
+            0, a think time is below 0, or a number is infinite.
+    """
+    for column in (SERVICE, USER_COUNT):
+        if column not in scenario:
+            raise InputError(f"the scenario has no column {column!r}", mend="give each row its own")
+    for column in (USER_COUNT, *PER_SERVICE, THINK_TIME):
+        if column not in scenario:
+            continue
+        values = pd.to_numeric(scenario[column], errors="coerce").to_numpy(dtype=np.float64)
+        open_ = scenario[column].isna().to_numpy() & (column != USER_COUNT)
+        allowed = (values >= 0 if column == THINK_TIME else values > 0) & np.isfinite(values)
+        wrong = np.flatnonzero(~allowed & ~open_)
+        if len(wrong):
+            what = f"{column} is {scenario[column].iloc[wrong[0]]} in row {wrong[0]} of the scenario"
+            mend = "write a number of at least 0" if column == THINK_TIME else "write a number above 0"
+            raise InputError(what, mend=mend)
+
+
 def complete(frame: pd.DataFrame) -> pd.DataFrame:
     """Give a scenario all `SCENARIO_COLUMNS`: NaN where nothing is known, situations numbered by order.
 

@@ -1,20 +1,17 @@
 """How far a prediction can be trusted, as a verdict and a reason of one line."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kpp.schema import REPLICAS, SERVICE, TARGETS, THROUGHPUT
+from kpp.schema import TARGETS
+from kpp.whatif.bottlenecks import tell_saturation
 from kpp.whatif.model import (
-    BOTTLENECK,
     EXTRAPOLATING,
     IN_RANGE,
     REASON,
-    SATURATION,
-    SITUATION,
     THINK_TIME,
     UNSUPPORTED,
     VERDICT,
@@ -24,7 +21,6 @@ from kpp.whatif.model import (
 
 MOST_REACHES = 2.0  # farther than so many times what a model was tried at, nothing speaks for it any more
 NOTHING = "nothing could be estimated"
-SATURATED = 0.95  # of the saturation throughput
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ def judge(model: WhatIfModel, scenario: pd.DataFrame, predicted: pd.DataFrame, k
         predicted: `TARGETS`, NaN where not estimated.
         known: of each row.
     """
-    reasons = _saturation_reasons(model, scenario, predicted, known)
+    reasons = tell_saturation(model, scenario, predicted, known.highest_rps)
     knows_pauses = isinstance(model, KnowsSaturation)
     other_pause = scenario[THINK_TIME].notna().to_numpy() & (not knows_pauses)
     tails = _tails(predicted[list(TARGETS)].isna().to_numpy(), known.bounded)
@@ -77,17 +73,25 @@ def _judge_row(
         return UNSUPPORTED, outside or tail
     if other_pause:
         return UNSUPPORTED, f"{name} cannot tell what another think time changes{tail}"
-    if outside and distance > MOST_REACHES * reach:
-        tried = (
-            f"tried up to {np.exp(reach):.2g} times beyond its data"
-            if reach
-            else "never tried beyond its data"
-        )
-        return UNSUPPORTED, f"{outside}; {name} was {tried}{tail}"
     reason = "; ".join(part for part in (saturation, outside) if part)
+    if outside and distance > MOST_REACHES * reach:
+        return UNSUPPORTED, f"{reason}; {_tell_reach(name, distance, reach)}{tail}"
     if outside:
         return EXTRAPOLATING, reason + tail
     return IN_RANGE, (reason or "loads around it were measured") + tail
+
+
+def _tell_reach(name: str, distance: float, reach: float) -> str:
+    """How far a question lies, beside how far the model was tried.
+
+    >>> _tell_reach("hybrid", np.log(14.5), np.log(3.4))
+    'in all 14 times from the data, where hybrid was tried up to 3.4 times and is trusted up to 12 times'
+    """
+    far = f"in all {np.exp(distance):.2g} times from the data"
+    if not reach:
+        return f"{far}, and {name} was never tried beyond its data"
+    tried, trusted = np.exp(reach), np.exp(MOST_REACHES * reach)
+    return f"{far}, where {name} was tried up to {tried:.2g} times and is trusted up to {trusted:.2g} times"
 
 
 def _tails(missing: NDArray[np.bool_], bounded: NDArray[np.bool_]) -> list[str]:
@@ -102,39 +106,3 @@ def _tails(missing: NDArray[np.bool_], bounded: NDArray[np.bool_]) -> list[str]:
         tail = f"; not estimated: {names}" if names else ""
         found.append(tail + ("; no interval, for too few loads could be left out to try it" if loose else ""))
     return found
-
-
-def _saturation_reasons(
-    model: WhatIfModel, scenario: pd.DataFrame, predicted: pd.DataFrame, known: Known
-) -> list[str]:
-    """What the model knows of saturation, row by row; empty texts if nothing."""
-    if not isinstance(model, KnowsSaturation):
-        return [""] * len(scenario)
-    saturation = model.saturation(scenario)
-    limits = saturation[SATURATION].to_numpy(dtype=np.float64)
-    saturated = predicted[THROUGHPUT].to_numpy() >= SATURATED * limits  # NaN compares as False
-    bottlenecks = saturation[BOTTLENECK].fillna("").astype(str)
-    own = (bottlenecks == scenario[SERVICE]).to_numpy()
-    full = set(scenario[SITUATION][saturated & own])
-    return list(_word(scenario, limits, saturated, bottlenecks, full, known.highest_rps))
-
-
-def _word(
-    scenario: pd.DataFrame,
-    limits: NDArray[np.float64],
-    saturated: NDArray[np.bool_],
-    bottlenecks: "pd.Series[str]",
-    full: set[float],
-    highest_rps: dict[str, float],
-) -> Iterator[str]:
-    columns = (scenario[SERVICE], scenario[REPLICAS], scenario[SITUATION], limits, saturated, bottlenecks)
-    for service, replicas, situation, limit, is_saturated, bottleneck in zip(*columns, strict=True):
-        if is_saturated:
-            who = service if np.isnan(replicas) else f"{replicas:g} {service} replica{'s' * (replicas != 1)}"
-            verb = "saturates" if np.isnan(replicas) or replicas == 1 else "saturate"
-            measured = highest_rps.get(service, float("nan"))
-            yield f"{who} {verb} at {limit:.3g} req/s; measured up to {measured:.3g}"
-        elif situation in full:
-            yield f"{bottleneck} saturates"
-        else:
-            yield ""

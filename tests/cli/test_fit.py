@@ -3,12 +3,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from kpp.cli.main import main
-from kpp.schema import CPU_USAGE
+from kpp.schema import CPU_LIMIT, CPU_USAGE, REPLICAS, SIDECAR_CPU_USAGE, SOURCE
 from kpp.whatif.registry import MODELS
 from tests.cli.whatif_files import SERVICES, write_shop
+from tests.measurements import write_measurements
+from tests.queueing.closed_systems import Chain, Tier
 
 
 def test_all_models_are_fitted_stored_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -137,3 +140,46 @@ def main_ok(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main(arguments)
     assert exit_.value.code == 0
+
+
+def test_one_service_at_four_loads_without_replicas_and_cpu_goes_all_the_way(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every command answers, and says what it could not estimate."""
+    shop = Chain((Tier("shop", 0.01, 0.008),), 0.5, minutes=2).measure([5, 10, 15, 20])
+    table = shop.drop(columns=[REPLICAS, CPU_LIMIT, SIDECAR_CPU_USAGE, SOURCE]).assign(**{CPU_USAGE: np.nan})
+    path = str(write_measurements(table, tmp_path / "t.csv"))
+
+    main_ok(["fit", path, "--models", str(tmp_path)])
+    assert "shop: CPU usage was never measured, so it is not predicted" in capsys.readouterr().err
+    main_ok(["predict", "--users", "2,12,2000", "--explain", "--models", str(tmp_path)])
+    shown = capsys.readouterr().out
+    assert "not estimated: CPU Usage" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "nan" not in shown
+    main_ok(["check", path])
+    assert "Bottleneck: not known, as no CPU limit is" in capsys.readouterr().out
+    main_ok(["plan", "--users", "12", "--objective", "shop:response-time<=1s", "--models", str(tmp_path)])
+    assert "The objective holds with 1 of shop." in capsys.readouterr().out
+    with pytest.raises(SystemExit) as exit_:
+        main(["plan", "--users", "900", "--objective", "shop:response-time<=1ms", "--models", str(tmp_path)])
+    assert exit_.value.code == 5
+    assert "Not scaled, since no capacity of theirs is known: shop." in capsys.readouterr().out
+    main_ok(["evaluate", "--train", path, "--split", "leave-one-load-out", "--models", "linear,hybrid"])
+    assert "one service" in capsys.readouterr().out
+
+
+def test_a_limit_or_a_call_of_a_service_that_was_not_measured_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "limits.csv").write_text("Service,CPU Limit\nfrontent,1\ncart,1\n", encoding="utf-8")
+    (tmp_path / "calls.csv").write_text("Caller,Callee,Calls\nfrontend,redis,2\n", encoding="utf-8")
+    shop = str(write_shop(tmp_path / "a.csv"))
+
+    main_ok(["check", shop, "--cpu-limits", f"{tmp_path}/limits.csv", "--calls", f"{tmp_path}/calls.csv"])
+
+    told = capsys.readouterr().err.splitlines()
+    left_out = "was not measured, so it is left out"
+    assert f"{tmp_path}/limits.csv: 'frontent' {left_out}; is 'frontend' meant?" in told
+    assert f"{tmp_path}/calls.csv: 'redis' {left_out}" in told
+    assert not any("'cart'" in line for line in told)

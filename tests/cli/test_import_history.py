@@ -58,7 +58,7 @@ def test_a_table_is_imported_without_a_cluster(world: World) -> None:
         rows = list(csv.DictReader(file))
     assert {row["CPU Usage"] == "" for row in rows} == {False}, "pods are told by their names"
     assert {row["Replicas"] for row in rows} == {""}, "there is no kube-state-metrics"
-    assert result.stderr == "asking Prometheus for 12 chunks\n"
+    assert result.stderr == "asking Prometheus for 14 chunks\n"
 
 
 def test_the_text_says_what_the_load_is_and_where_the_files_are(world: World) -> None:

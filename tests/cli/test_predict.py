@@ -9,7 +9,7 @@ import pytest
 
 from kpp.cli.main import main
 from kpp.cli.predictions import as_records, show_predictions
-from kpp.schema import REPLICAS, SERVICE, TARGETS, USER_COUNT
+from kpp.schema import CPU_USAGE, REPLICAS, RESPONSE_TIME, SERVICE, TARGETS, USER_COUNT
 from kpp.whatif.calibrated import lower_of, upper_of
 from kpp.whatif.model import EXTRAPOLATING, REASON, VERDICT, VERDICTS
 from tests.cli.test_fit import main_ok
@@ -82,6 +82,7 @@ def test_user_counts_and_replicas_ask_for_all_services(
         (users, service) for users in (30, 50, 70) for service in sorted(SERVICES)
     ]
     assert [row["Replicas"] for row in rows] == [None, None, 3.0] * 3
+    assert [row["Replicas Used"] for row in rows] == [1.0, 1.0, 3.0] * 3
     assert {row[VERDICT] for row in rows} <= set(VERDICTS)
     assert found["model"] == "hybrid"
     assert found["coverage"] == 0.9
@@ -115,11 +116,20 @@ def test_an_explanation_names_the_parts(models: str, capsys: pytest.CaptureFixtu
     for service in SERVICES:
         assert sum(line.startswith(f"{service} ") for line in explained.splitlines()) >= 1
     assert max(len(line) for line in explained.splitlines()) <= 80
+    heads = " ".join(explained.split())
+    assert all(unit in heads for unit in ("ms", "millicores", "req/s", "Think time, s"))
 
     main_ok(["predict", "--users", "50", "--models", models, "--explain", "--json"])
-    explanations = json.loads(capsys.readouterr().out)["explanations"]
+    found = json.loads(capsys.readouterr().out)
+    explanations = found["explanations"]
     assert len(explanations) == len(SERVICES)
-    assert all(len(parts) >= 4 for parts in explanations)
+    for parts, row in zip(explanations, found["predictions"], strict=True):
+        times = ("Own", "Waiting", "Callees", "Cut by Envoy", "Learned")
+        summed = sum(
+            parts[f"{part} Time (s)" if part in ("Own", "Learned") else f"{part} (s)"] for part in times
+        )
+        assert summed == pytest.approx(row[RESPONSE_TIME], abs=1e-9)
+        assert parts["CPU Usage (cores)"] == pytest.approx(row[CPU_USAGE])
 
 
 def test_any_stored_model_can_be_asked_at_another_coverage(

@@ -61,10 +61,10 @@ def evaluate(
         yield {}, time.time()
     elif "count_over_time" in query:
         yield {}, SAMPLES_IN_ANY_WINDOW
+    elif "timestamp(" in query:
+        yield from _newest_samples(query, at, pods)
     elif "source_workload," in query:
-        for (caller, callee), calls in CALLS.items():
-            labels = {"source_workload": caller, "destination_workload": callee}
-            yield labels, calls * FRONTEND_RPS_PER_USER * user_count
+        yield from _calls(user_count)
     elif "istio_" in query:
         yield from _requests(query, at, user_count)
     elif 'container!=""' in query:
@@ -76,6 +76,19 @@ def rate_of(service: str, at: float, user_count: float) -> float:
     phase = zlib.crc32(service.encode()) % 360
     sway = 1 + 0.05 * math.sin(at / 97 + phase)
     return SERVICES[service][0] * FRONTEND_RPS_PER_USER * user_count * sway
+
+
+def _newest_samples(query: str, at: float, pods: Mapping[str, str]) -> Iterator[tuple[Labels, float]]:
+    """As if it were scraped all the time, too."""
+    of_requests = [{"destination_workload": service, "instance": "1"} for service in SERVICES]
+    for labels in of_requests if "istio_" in query else [{"pod": pod, "container": "server"} for pod in pods]:
+        yield labels, at
+
+
+def _calls(user_count: float) -> Iterator[tuple[Labels, float]]:
+    for (caller, callee), calls in CALLS.items():
+        labels = {"source_workload": caller, "destination_workload": callee}
+        yield labels, calls * FRONTEND_RPS_PER_USER * user_count
 
 
 def _requests(query: str, at: float, user_count: float) -> Iterator[tuple[Labels, float]]:

@@ -83,6 +83,12 @@ def slow(response: Response, delay_seconds: float) -> Response:
     return replace(response, delay_seconds=delay_seconds)
 
 
+def _matches(matcher: Matcher, request: Request) -> bool:
+    if isinstance(matcher, str):
+        return request.path == "/api/v1/query" and matcher in request.query
+    return matcher(request)
+
+
 class FakePrometheus:
     """A server on 127.0.0.1, from `with` on until its end.
 
@@ -118,7 +124,7 @@ class FakePrometheus:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def answer(self, matcher: Matcher, answer: Answer) -> None:
-        """Answer so from now on to queries with this text, or requests that fit; the latest rule wins."""
+        """Answer so to instant queries with this text, or requests that fit; the latest rule wins."""
         with self._lock:
             self._answers.insert(0, (matcher, answer))
 
@@ -134,7 +140,7 @@ class FakePrometheus:
             if self._failures:
                 return self._failures.pop(0)
             for matcher, answer in self._answers:
-                if matcher in request.query if isinstance(matcher, str) else matcher(request):
+                if _matches(matcher, request):
                     return answer(request) if callable(answer) else answer
         return self._default(request)
 

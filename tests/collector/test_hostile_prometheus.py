@@ -30,6 +30,7 @@ from kpp.collector.signals import (
     join_signals,
 )
 from kpp.errors import PrometheusError
+from tests.collector.fake_prometheus import FakePrometheus, vector
 
 Send = Callable[[socket.socket], None]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -237,13 +238,11 @@ def test_any_samples_give_values_that_a_table_may_hold(result: list[object]) -> 
 
 def test_labels_with_quotes_and_newlines_are_other_services() -> None:
     names = ['front"end', "front\nend", "../../etc", "frontend"]
-    result = [{"metric": {"destination_workload": name}, "value": [0, "1"]} for name in names]
-    body = as_bytes({"status": "success", "data": {"resultType": "vector", "result": result}})
-    head = HEAD + f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
     with (
-        serve_bytes(lambda connection: connection.sendall(head + body)) as url,
-        PrometheusClient(Config(prometheus_url=url), ManualClock()) as client,
+        FakePrometheus() as fake,
+        PrometheusClient(Config(prometheus_url=fake.url), ManualClock()) as client,
     ):
+        fake.answer("", vector([({"destination_workload": name}, "1") for name in names]))
         signals = client.sample(0.0, {}, [Service("web", "frontend")], CpuSource.CONTAINERS)
     assert list(signals) == ["web"]
     assert signals["web"].throughput_rps == 1.0

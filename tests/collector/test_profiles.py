@@ -59,6 +59,8 @@ def test_ambient_asks_the_waypoints_and_nothing_of_sidecars() -> None:
 
 def test_the_cpu_has_a_range_of_its_own() -> None:
     for signal, text in read_profile("istio-sidecar").texts("shop", 60, 120):
+        if "timestamp(" in text:
+            continue  # the newest sample is looked at again and again, all through the window
         assert ("[120s]" in text) == (signal.section == "cpu")
         assert ("[60s]" in text) == (signal.section == "requests")
 

@@ -20,7 +20,9 @@ from tests.collector.fake_prometheus import (
     RESET,
     TIMED_OUT,
     FakePrometheus,
+    Request,
     Response,
+    matrix,
     recorded,
     slow,
     vector,
@@ -60,7 +62,7 @@ def sample(fake: FakePrometheus, service: Service = FRONTEND, pods: dict[str, st
 # --- what is asked
 
 
-@pytest.mark.parametrize(("cpu_source", "query_count"), [(CpuSource.CONTAINERS, 7), (CpuSource.PODS, 5)])
+@pytest.mark.parametrize(("cpu_source", "query_count"), [(CpuSource.CONTAINERS, 9), (CpuSource.PODS, 7)])
 @pytest.mark.parametrize("service_count", [1, 500])
 def test_a_tick_is_a_handful_of_queries_at_one_instant(
     fake: FakePrometheus, cpu_source: CpuSource, query_count: int, service_count: int
@@ -71,12 +73,39 @@ def test_a_tick_is_a_handful_of_queries_at_one_instant(
         signals = client.sample(AT, pods, services, cpu_source)
     assert set(signals) == {service.name for service in services}
     assert len(fake.requests) == query_count
-    assert {request.path for request in fake.requests} == {"/api/v1/query"}
-    assert {request.params["time"] for request in fake.requests} == {"1700000610.125"}
     assert all('"shop"' in request.query for request in fake.requests)
+    of_rates = [request for request in fake.requests if request.path == "/api/v1/query"]
+    assert {request.params["time"] for request in of_rates} == {"1700000610.125"}
     ranges = {"istio_": "[60s]", "container_": "[120s]"}  # cAdvisor's samples are fewer
-    for request in fake.requests:
+    for request in of_rates:
         assert [text for name, text in ranges.items() if name in request.query and text in request.query]
+
+
+def test_a_tick_asks_when_samples_were_taken_in_the_windows_and_beside_them(fake: FakePrometheus) -> None:
+    sample(fake)
+    found = {
+        "istio_requests_total" in request.query: [request.params[name] for name in ("start", "end", "step")]
+        for request in fake.requests
+        if request.path == "/api/v1/query_range"
+    }
+    assert found == {  # three windows, and 30 s after them
+        True: ["1700000430.125", "1700000642.125", "4.000"],
+        False: ["1700000250.125", "1700000642.125", "8.000"],
+    }
+
+
+def test_later_ticks_look_no_more_often_than_it_was_scraped(fake: FakePrometheus) -> None:
+    def scraped_every_15_s(request: Request) -> Response:
+        start, end, step = (float(request.params[name]) for name in ("start", "end", "step"))
+        looks = [start + number * step for number in range(round((end - start) / step) + 1)]
+        return matrix([({"pod": "frontend-1"}, [(at, str(at // 15 * 15)) for at in looks])])
+
+    fake.answer(lambda request: "range" in request.path, scraped_every_15_s)
+    with connect(fake.url) as client:
+        for tick in range(3):
+            client.sample(AT + 60 * tick, {"frontend-1": "web"}, [FRONTEND], CpuSource.CONTAINERS)
+    steps = [request.params["step"] for request in fake.requests if "range" in request.path]
+    assert steps == ["4.000", "8.000", *["14.250"] * 4]
 
 
 def test_calls_are_measured_over_the_whole_experiment(fake: FakePrometheus) -> None:

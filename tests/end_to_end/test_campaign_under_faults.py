@@ -3,15 +3,21 @@
 import csv
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from kpp.collector.csv_writer import MEASUREMENT_COLUMNS
+from kpp.collector.history.importing import Request, import_history
+from kpp.collector.history.instants import Grid
+from kpp.collector.history.loads import Interval
 from kpp.collector.measurement import Measurement
 from kpp.collector.plan import Experiment, Phase
 from kpp.errors import RolloutError
+from kpp.schema import SERVICE, TIMESTAMP
 from kpp.simulator.fault_file import (
     AnyFault,
     DelayFault,
@@ -25,6 +31,7 @@ from kpp.simulator.fault_plan import plan_faults
 from kpp.simulator.faults import FaultScript
 from kpp.simulator.kubernetes.objects.resources import DEPLOYMENTS
 from tests.end_to_end.campaigns import Witness, World, serve_world
+from tests.end_to_end.test_imported_history import Quiet
 from tests.simulator.simulations import simulate, three_tier
 
 USERS = (10, 30)
@@ -183,6 +190,40 @@ def test_a_gap_in_the_scrapes_leaves_cells_empty(world: World) -> None:
         if row.user_count == USERS[1]:
             assert_true(campaign, row)
     assert load_found(world) == before
+
+
+def test_a_gap_over_a_part_of_a_window_leaves_its_rates_empty_and_its_neighbors_alone(world: World) -> None:
+    before = load_found(world)
+
+    # from the second window into the third; of CPU, whose windows are longer, it lies inside of the third
+    campaign = collect_with(world, PrometheusFault(fault="scrape-gap", at=95, lasts_seconds=55))
+
+    assert written(campaign) == {(at, service) for at in campaign.grid for service in SERVICES}
+    instants = sorted(campaign.grid)
+    cut, cpu_cut = instants[1:3], [instants[1], instants[3]]
+    for row in campaign.rows:
+        at = round(row.timestamp, 3)
+        assert row.response_time_seconds is not None, "a quotient of two rates is not too low"
+        if at in cut:
+            assert (row.throughput_rps, row.error_rate_rps) == (None, None)
+        else:
+            assert_true(campaign, row)
+        if at in cpu_cut:
+            assert (row.cpu_cores, row.sidecar_cpu_cores) == (None, None)
+        else:
+            assert row.cpu_cores == pytest.approx(campaign.truth_of(row, intervals=2).cpu_cores, rel=0.2)
+    assert load_found(world) == before
+
+    first = [row for row in campaign.rows if row.user_count == USERS[0]]
+    request = Request(
+        grid=Grid(first[0].timestamp, 60, TICKS),
+        intervals=(Interval(instants[0] - 120.1, instants[TICKS - 1] + 0.1, USERS[0]),),
+    )
+    imported = import_history(campaign.config, request, world.pace, Quiet())
+    table = pd.read_csv(imported.files.measurements)
+    collected = pd.DataFrame([astuple(row) for row in first], columns=MEASUREMENT_COLUMNS)
+    collected = collected.sort_values([TIMESTAMP, SERVICE], ignore_index=True)
+    pd.testing.assert_frame_equal(table, collected, check_dtype=False, rtol=1e-9)
 
 
 def test_when_pods_are_replaced_their_counters_reset_and_no_value_is_invented(world: World) -> None:

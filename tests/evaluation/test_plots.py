@@ -8,6 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from kpp.evaluation.lines import line_styles
 from kpp.evaluation.pictures import ServicePicture, largest, picture_trial
 from kpp.evaluation.plots import draw
 from kpp.evaluation.predicted_pictures import picture_predictions, title_predictions
@@ -160,6 +161,24 @@ def test_verdicts_are_shades_and_each_variant_of_a_load_has_a_line(figures: list
     assert {UNSUPPORTED, "linear: frontend x2", "linear: frontend x4"} <= texts
 
 
+@pytest.mark.parametrize(("users", "left", "right"), [((80.0, 120.0), 40.0, None), ((2.0, 4.0), None, 10.0)])
+def test_the_data_have_no_verdict_where_only_other_loads_were_asked_for(
+    figures: list[Figure], users: tuple[float, float], left: float | None, right: float | None
+) -> None:
+    model = CalibratedModel.fit(partial(make_model, "linear"), make_system((10, 20, 30, 40), minutes=3))
+    predictions = model.predict(pd.DataFrame({SERVICE: "frontend", USER_COUNT: users}))
+
+    draw(picture_predictions(model, predictions), "A title", 0.9)
+
+    panel = figures[0].axes[0]
+    spans = [patch.get_window_extent() for patch in panel.patches]
+    least, most = (panel.transData.transform((at, 0))[0] for at in (left or 10.0, right or 40.0))
+    if left is not None:
+        assert min(span.x0 for span in spans) == pytest.approx(least)
+    else:
+        assert max(span.x1 for span in spans) == pytest.approx(most)
+
+
 def test_of_many_services_those_that_use_the_most_are_shown_together() -> None:
     pictures = picture_trial(trial(), best="linear")
     used = {picture.service: picture.asked[CPU_USAGE].mean() for picture in pictures}
@@ -217,3 +236,51 @@ def test_no_label_of_an_axis_is_cut_off(figures: list[Figure]) -> None:
     (figure,) = figures
     for label in figure.axes[0].yaxis.get_ticklabels():
         assert label.get_window_extent().x0 >= 0, label.get_text()
+
+
+def test_a_layout_that_returns_has_a_line_and_a_number_of_its_own(figures: list[Figure]) -> None:
+    campaign = make_system((10, 20, 30, 40, 50, 60, 70, 80), minutes=3)
+    rows = campaign.measurements
+    doubled = rows[USER_COUNT].isin([60, 80]) & (rows[SERVICE] == "cart")
+    rows[REPLICAS] = rows[REPLICAS] + doubled
+    fold, *_ = split("extrapolation", Request(campaign, count=4))
+
+    pictures = picture_trial(try_models([fold], ["nearest", "queueing"], 0, 0.9), best="queueing")
+    draw(pictures, "A title", 0.9)
+
+    cart = next(picture for picture in pictures if picture.service == "cart")
+    assert list(cart.branches.values()) == ["as learned", "cart x2"]
+    line = cart.lines["queueing"]
+    loads = {branch: set(own[USER_COUNT]) for branch, own in line.groupby("Branch")}
+    assert {10, 20, 30, 40, 50, 70} <= loads[1]
+    assert {60, 80} <= loads[2] <= set(range(60, 81))
+    (figure,) = figures
+    texts = [text.get_text() for text in figure.texts]
+    assert "a line for each layout: 1 as learned; 2 cart x2" in texts
+    panels = dict(zip([(p.service, t) for p in pictures for t in TARGETS], figure.axes, strict=True))
+    cpu = panels["cart", CPU_USAGE]  # twice the background: the lines lie apart
+    assert sorted(text.get_text() for text in cpu.texts) == ["1", "2"]
+    thick = [each for each in cpu.lines if each.get_linewidth() > 2]
+    assert len(thick) == 2
+
+
+def test_layouts_that_change_at_random_are_one_line() -> None:
+    campaign = make_system(range(10, 130, 10), minutes=3)
+    rows = campaign.measurements
+    rows[REPLICAS] = rows[REPLICAS] + (rows[USER_COUNT] // 10 * 7 % 6).where(rows[USER_COUNT] < 120, 0)
+    fold, *_ = split("extrapolation", Request(campaign, count=4))
+
+    (picture, *_) = picture_trial(try_models([fold], ["linear"], 0, 0.9), best="linear")
+
+    assert picture.branches == {}
+    assert set(picture.lines["linear"]["Branch"]) == {0}
+
+
+def test_a_model_has_the_same_color_whichever_are_compared() -> None:
+    fold, *_ = split("extrapolation", Request(make_system((10, 20, 30, 40, 50), minutes=3)))
+    styles = []
+    for names in (["linear", "hybrid"], ["nearest", "linear", "usl", "hybrid"]):
+        (picture, *_) = picture_trial(try_models([fold], names, 0, 0.9), best="hybrid")
+        styles.append({name: (color, style) for name, color, style in line_styles(picture)})
+    assert styles[0]["linear"] == styles[1]["linear"]
+    assert len(set(styles[1].values())) == 4

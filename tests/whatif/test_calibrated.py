@@ -1,13 +1,25 @@
+import re
 from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from kpp.schema import REPLICAS, SERVICE, TARGETS, USER_COUNT
+from kpp.errors import InputError
+from kpp.schema import CPU_LIMIT, REPLICAS, SERVICE, TARGETS, USER_COUNT
 from kpp.whatif.calibrated import CalibratedModel, lower_of, upper_of
-from kpp.whatif.model import REASON, UNSUPPORTED, VERDICT, VERDICTS
+from kpp.whatif.model import (
+    EXTRAPOLATING,
+    IN_RANGE,
+    REASON,
+    THINK_TIME,
+    UNSUPPORTED,
+    VERDICT,
+    VERDICTS,
+    Campaign,
+)
 from kpp.whatif.registry import make_model
+from tests.queueing.closed_systems import THREE_TIERS, Chain
 from tests.whatif.systems import SHOP, make_system
 
 
@@ -54,7 +66,7 @@ def test_what_the_scenario_leaves_open_is_taken_as_measured(model: CalibratedMod
     pd.testing.assert_frame_equal(known[list(TARGETS)], unknown[list(TARGETS)])
     assert REPLICAS not in unknown
     assert model.predict(scenario.assign(**{REPLICAS: 5.0}))[REASON].iloc[0] == (
-        "5 replicas, measured 2 at the nearest loads"
+        "5 replicas, measured 2 at the nearest loads (2.5 times that)"
     )
 
 
@@ -69,3 +81,71 @@ def test_a_large_scenario_is_as_a_small_one(model: CalibratedModel) -> None:
     for row in (0, 17, 499):
         alone = model.predict(scenario.iloc[[row]])
         pd.testing.assert_frame_equal(found.iloc[[row]], alone)
+
+
+def test_all_services_of_a_situation_name_the_same_bottleneck_also_one_that_was_not_asked_for() -> None:
+    chain = Chain(THREE_TIERS, minutes=3)
+    model = CalibratedModel.fit(partial(make_model, "queueing"), Campaign(chain.measure([20, 40, 60, 80])))
+    services = sorted(tier.name for tier in THREE_TIERS)
+    whole = model.predict(pd.DataFrame({SERVICE: services, USER_COUNT: 400.0}))
+
+    texts = {reason.split(";")[0] for reason in whole[REASON]}
+    assert len(texts) == 1
+    bottleneck = next(name for name in services if f"1 {name} replica saturates at" in min(texts))
+    others = [name for name in services if name != bottleneck]
+    apart = model.predict(pd.DataFrame({SERVICE: others, USER_COUNT: [400.0] * len(others)}, index=[7, 3]))
+    assert apart[REASON].tolist() == whole.set_index(SERVICE)[REASON].loc[others].tolist()
+    assert apart.index.tolist() == [7, 3]
+    pd.testing.assert_frame_equal(
+        apart[list(TARGETS)].reset_index(drop=True),
+        whole.set_index(SERVICE).loc[others, list(TARGETS)].reset_index(drop=True),
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({REPLICAS: [1.0, 0.0]}, "Replicas is 0.0 in row 1 of the scenario; write a number above 0"),
+        ({REPLICAS: [-1.0, 1.0]}, "Replicas is -1.0 in row 0"),
+        ({REPLICAS: [1.0, "two"]}, "Replicas is two in row 1"),
+        ({CPU_LIMIT: [0.0, 1.0]}, "CPU Limit is 0.0 in row 0"),
+        ({USER_COUNT: [10.0, -5.0]}, "User Count is -5.0 in row 1"),
+        ({USER_COUNT: [10.0, np.nan]}, "User Count is nan in row 1"),
+        ({USER_COUNT: [np.inf, 10.0]}, "User Count is inf in row 0"),
+        (
+            {THINK_TIME: [-1.0, 1.0]},
+            "Think Time (s) is -1.0 in row 0 of the scenario; write a number of at least 0",
+        ),
+    ],
+)
+def test_numbers_that_mean_nothing_are_refused(
+    model: CalibratedModel, columns: dict[str, list[object]], message: str
+) -> None:
+    scenario = pd.DataFrame({SERVICE: ["frontend", "cart"], USER_COUNT: [50.0, 50.0], **columns})
+
+    with pytest.raises(InputError, match=re.escape(message)):
+        model.predict(scenario)
+
+
+def test_the_replicas_that_were_used_are_told(model: CalibratedModel) -> None:
+    scenario = pd.DataFrame({SERVICE: ["frontend", "frontend"], USER_COUNT: 50.0, REPLICAS: [np.nan, 5.0]})
+    assert model.replicas_used(scenario).tolist() == [2.0, 5.0]
+
+    chain = Chain(THREE_TIERS, minutes=3).measure([20, 40, 60, 80]).drop(columns=REPLICAS)
+    without = CalibratedModel.fit(partial(make_model, "queueing"), Campaign(chain))
+    assert without.replicas_used(pd.DataFrame({SERVICE: ["web"], USER_COUNT: 50.0})).tolist() == [1.0]
+
+
+def test_another_pause_is_another_load_and_the_verdict_says_so() -> None:
+    """Without a pause 30 users keep the database busy: 118 req/s at two visits; 40 who pause make 38."""
+    chain = Chain(THREE_TIERS, minutes=3)
+    model = CalibratedModel.fit(partial(make_model, "queueing"), Campaign(chain.measure([10, 20, 30, 40])))
+    asked = pd.DataFrame({SERVICE: "web", USER_COUNT: 30.0, THINK_TIME: [np.nan, 0.9, 0.0, 9.0]})
+
+    found = model.predict(asked)
+
+    assert found[VERDICT].tolist()[:2] == [IN_RANGE, IN_RANGE]
+    assert found[VERDICT].isin([EXTRAPOLATING, UNSUPPORTED]).tolist()[2:] == [True, True]
+    faster, slower = found[REASON].iloc[2], found[REASON].iloc[3]
+    assert "a pause of 0 s, which makes a throughput of 3.1 times the highest measured" in faster
+    assert "a pause of 9 s, which makes a throughput of 1/2.9 of the lowest measured" in slower

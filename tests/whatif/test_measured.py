@@ -47,13 +47,20 @@ def test_the_distance_adds_up_the_logarithms_of_ratios(scenario: pd.DataFrame, d
     [
         (ask("a", 100, 2), ""),
         (ask("a", 150, 3), ""),
-        (ask("a", 150, 1), "1 replicas, measured 2 to 4 at the nearest loads"),
-        (ask("a", 100, 4), "4 replicas, measured 2 at the nearest loads"),
-        (ask("a", 250, 4), "250 users, measured 50 to 200"),
-        (ask("a", 250, 5), "250 users, measured 50 to 200 and 5 replicas, measured 4 at the nearest loads"),
-        (ask("a", 100, 2, 0.25), "a CPU limit of 0.25, measured 0.5 at the nearest loads"),
+        (ask("a", 150, 1), "1 replica, measured 2 to 4 at the nearest loads (1/2 of the lowest)"),
+        (ask("a", 100, 4), "4 replicas, measured 2 at the nearest loads (2 times that)"),
+        (ask("a", 250, 4), "250 users, measured 50 to 200 (25 % above the highest)"),
+        (
+            ask("a", 250, 5),
+            "250 users, measured 50 to 200 (25 % above the highest) and "
+            "5 replicas, measured 4 at the nearest loads (25 % above that)",
+        ),
+        (
+            ask("a", 100, 2, 0.25),
+            "a CPU limit of 0.25 cores, measured 0.5 at the nearest loads (1/2 of that)",
+        ),
         (ask("b", 100, 9), ""),
-        (ask("b", 99), "99 users, measured 100"),
+        (ask("b", 99), "99 users, measured 100 (1 % below that)"),
         (ask("c", 100), "never measured"),
     ],
 )

@@ -72,7 +72,9 @@ def test_a_load_between_measured_ones_is_in_range() -> None:
 
 def test_a_load_beyond_them_is_extrapolated_up_to_twice_as_far_as_was_tried() -> None:
     outside = "90 users, measured 10 to 50"
-    tried = "learned was tried up to 2 times beyond its data"
+    tried = (
+        "in all 4.1 times from the data, where learned was tried up to 2 times and is trusted up to 4.1 times"
+    )
 
     assert give(Learned(), outside, 1.39) == (EXTRAPOLATING, outside)
     assert give(Learned(), outside, 1.41) == (UNSUPPORTED, f"{outside}; {tried}")
@@ -103,7 +105,7 @@ def test_what_stands_beside_a_saturated_service_says_which_one_it_is() -> None:
 
     assert judge(Physical(), scenario, predicted, known)[REASON].tolist() == [
         "1 frontend replica saturates at 62 req/s; measured up to 17",
-        "frontend saturates",
+        "1 frontend replica saturates at 62 req/s; measured up to 17",
     ]
 
 
@@ -141,7 +143,7 @@ def test_a_point_without_an_interval_says_why() -> None:
 
     assert judged[VERDICT].tolist() == [UNSUPPORTED]
     assert judged[REASON].tolist() == [
-        "90 users, measured 50; learned was never tried beyond its data; "
+        "90 users, measured 50; in all 1.8 times from the data, and learned was never tried beyond its data; "
         "no interval, for too few loads could be left out to try it"
     ]
     assert THROUGHPUT not in judged

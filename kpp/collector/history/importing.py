@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from kpp.clock import Clock
 from kpp.collector.config import Config
+from kpp.collector.coverage import POD, Coverage
 from kpp.collector.history.files import ImportFiles, choose_files, write_import
 from kpp.collector.history.instants import Floats, Grid, tell_instant
 from kpp.collector.history.loads import Interval, read_users, users_of_intervals, users_of_rate
-from kpp.collector.history.ranges import Answered, Question, ask_all, count_chunks
+from kpp.collector.history.ranges import Answered, Question, ask_all, coarsen, count_chunks
 from kpp.collector.profiles.profile import Profile, Signal
 from kpp.collector.profiles.reading import read_profile
 from kpp.collector.prometheus_api import PrometheusApi
@@ -104,8 +105,13 @@ def make_questions(config: Config, request: Request, profile: Profile) -> Iterat
     """What is asked, as it is sent. Rates look back over the step at least, so that nothing is missed."""
     if request.users_query is not None:
         yield Question(USERS, request.users_query)
-    for signal, text in profile.texts(config.namespace, *_window_seconds(config, request.grid)):
-        yield Question(signal.value, text)
+    window_seconds, cpu_window_seconds = _window_seconds(config, request.grid)
+    coverages = {
+        Signal.NEWEST_REQUESTS: Coverage(profile.labels.workload, window_seconds, window_seconds),
+        Signal.NEWEST_CPU: Coverage(POD, cpu_window_seconds, cpu_window_seconds),
+    }
+    for signal, text in profile.texts(config.namespace, window_seconds, cpu_window_seconds):
+        yield Question(signal.value, text, coverages.get(signal))
 
 
 def _window_seconds(config: Config, grid: Grid) -> tuple[int, int]:
@@ -137,6 +143,7 @@ def _ask(
     )
     try:
         api.query(SELF_TEST, None, 1)
+        now = [coarsen(api, request.grid, each) for each in now]
         observer.started(count_chunks(request.grid, now))
         answered = dict(ask_all(api, request.grid, now, parallel=request.parallel, advance=observer.advanced))
         if later and not answered[Signal.CPU_BY_CONTAINER].series:
@@ -176,7 +183,7 @@ def _find_users(
     if request.intervals:
         longest_seconds = max(_window_seconds(config, request.grid))
         return users_of_intervals(request.intervals, request.grid, longest_seconds)
-    rates = answers.by_name(Signal.THROUGHPUT, answers.labels.workload)
+    rates = answers.rates_of_requests(Signal.THROUGHPUT)
     if config.entry_service not in rates:
         raise ConfigError(
             f"the service {config.entry_service}, whose request rate is to be the load, served no request",

@@ -1,11 +1,12 @@
 """Range queries over a grid: in chunks, in parallel, smaller where a chunk is too much, gaps left as NaN."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from kpp.collector.coverage import Coverage
 from kpp.collector.history.instants import Floats, Grid, Span
 from kpp.collector.prometheus_answer import Series
 from kpp.collector.prometheus_api import PrometheusApi
@@ -14,6 +15,7 @@ from kpp.errors import PrometheusError, QueryError
 
 MOST_POINTS = 11_000  # of a series in one answer: Prometheus's limit
 CHUNK_POINTS = 120  # two hours of minutes: a server has a limit on the samples that it loads, too
+CHUNK_WINDOWS = 60  # where it looks for samples, which is more often
 assert CHUNK_POINTS <= MOST_POINTS
 
 MOST_CELLS = 50_000_000  # of one question: 400 MB, a month of minutes for a thousand series
@@ -24,10 +26,19 @@ Advance = Callable[[], None]
 
 @dataclass(frozen=True)
 class Question:
-    """A PromQL text as it is sent, and its name in messages and answers."""
+    """A PromQL text as it is sent, and its name in messages and answers.
+
+    With a `coverage` the text says when the newest samples were taken, and the answer is what rates leave out
+    of the windows that end at the grid's instants, by what the coverage judges as a whole.
+    """
 
     name: str
     text: str
+    coverage: Coverage | None = None
+
+    def spans(self, grid: Grid) -> Iterator[Span]:
+        """The chunks in which it is asked."""
+        return grid.spans(CHUNK_POINTS if self.coverage is None else CHUNK_WINDOWS)
 
 
 @dataclass(frozen=True)
@@ -70,7 +81,22 @@ class Answered:
 
 def count_chunks(grid: Grid, questions: Iterable[Question]) -> int:
     """How often `ask_all` says that it has advanced."""
-    return len(list(grid.spans(CHUNK_POINTS))) * len(list(questions))
+    return sum(len(list(question.spans(grid))) for question in questions)
+
+
+def coarsen(api: PrometheusApi, grid: Grid, question: Question) -> Question:
+    """Look as rarely for samples as the scrapes at both ends of the grid allow."""
+    coverage = question.coverage
+    if coverage is None:
+        return question
+    newest = [
+        series
+        for at in (grid.start, grid.end)
+        for series in api.query_range(
+            question.name, question.text, *coverage.range_of(at, at), coverage.step_seconds
+        )
+    ]
+    return replace(question, coverage=coverage.coarser(newest))
 
 
 def ask_all(
@@ -92,7 +118,8 @@ def ask_all(
         QueryError: a question has no answer even for a single instant; the others are given up.
     """
     answers = {question.name: Answered(grid) for question in questions}
-    chunks = [(question, span) for span in grid.spans(CHUNK_POINTS) for question in questions]
+    chunks = [(question, span) for question in questions for span in question.spans(grid)]
+    chunks.sort(key=lambda chunk: chunk[1].first)  # all of one time, then all of the next
     with ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="history") as pool:
         names: dict[Future[list[Series]], str] = {}
         try:
@@ -113,11 +140,21 @@ def ask_all(
 
 def _ask(api: PrometheusApi, grid: Grid, question: Question, span: Span) -> list[Series]:
     """Ask for a span; where that is too much, for its halves."""
+    first, last = grid.at(span.first), grid.at(span.end - 1)
     try:
-        return api.query_range(
-            question.name, question.text, grid.at(span.first), grid.at(span.end - 1), grid.step_seconds
-        )
+        if question.coverage is None:
+            return api.query_range(question.name, question.text, first, last, grid.step_seconds)
+        return _ask_left_out(api, question, question.coverage, grid.instants[span.first : span.end])
     except QueryError as error:
         if span.count == 1 or not error.is_too_much:
             raise
     return [series for half in span.halves() for series in _ask(api, grid, question, half)]
+
+
+def _ask_left_out(api: PrometheusApi, question: Question, coverage: Coverage, ends: Floats) -> list[Series]:
+    start, end = coverage.range_of(ends[0], ends[-1])
+    newest = api.query_range(question.name, question.text, start, end, coverage.step_seconds)
+    return [
+        Series({coverage.group: name}, list(zip(ends.tolist(), shares.tolist(), strict=True)))
+        for name, shares in coverage.left_out(newest, ends).items()
+    ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from kpp.collector.coverage import MOST_LEFT_OUT, POD
 from kpp.collector.history.columns import (
     Pods,
     PodValues,
@@ -56,6 +57,29 @@ class Answers:
         answered = self.answered.get(signal)
         return {name: values for (name,), values in (answered.by(label) if answered else {}).items()}
 
+    def rates_of_requests(self, signal: Signal) -> dict[str, Floats]:
+        """The arrays of a signal by workload, without those whose window is cut by a gap in the scrapes."""
+        left_out = self.by_name(Signal.NEWEST_REQUESTS, self.labels.workload)
+        rates = self.by_name(signal, self.labels.workload)
+        return {name: _drop_cut(values, left_out.get(name)) for name, values in rates.items()}
+
+    def cores_used(self) -> dict[str, dict[str, Floats]]:
+        """CPU by pod and container, or by pod where there is no other."""
+        by_pod = group_by_pod(self.answered.get(Signal.CPU_BY_CONTAINER))
+        return by_pod or group_by_pod(self.answered.get(Signal.CPU_BY_POD))
+
+    def without_cut(self, cores: PodValues) -> PodValues:
+        """The same, without that of windows which are cut."""
+        left_out = self.by_name(Signal.NEWEST_CPU, POD)
+        return {
+            pod: {name: _drop_cut(values, left_out.get(pod)) for name, values in containers.items()}
+            for pod, containers in cores.items()
+        }
+
+
+def _drop_cut(rates: Floats, left_out: Floats | None) -> Floats:
+    return rates if left_out is None else np.where(left_out > MOST_LEFT_OUT, np.nan, rates)
+
 
 def find_services(answers: Answers, left_out: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The workloads that served requests, by name; and those whose name is no name of a service."""
@@ -95,16 +119,16 @@ class _ColumnsOfServices:
         self._answers = answers
         answered, workload = answers.answered, answers.labels.workload
         self._by_workload = {
-            column: answers.by_name(signal, workload) for column, signal in _COLUMNS_OF_REQUESTS.items()
-        }
+            column: answers.by_name(signal, workload) for column, signal in _COLUMNS_OF_QUOTIENTS.items()
+        } | {column: answers.rates_of_requests(signal) for column, signal in _COLUMNS_OF_RATES.items()}
         self._replicas = answers.by_name(Signal.REPLICAS, "deployment")
-        self._cores = group_by_pod(answered.get(Signal.CPU_BY_CONTAINER))
-        self._cores = self._cores or group_by_pod(answered.get(Signal.CPU_BY_POD))
+        self._used = answers.cores_used()
+        self._cores = answers.without_cut(self._used)
         self._throttled = group_by_pod(answered.get(Signal.THROTTLED_PERIODS))
         self._periods = group_by_pod(answered.get(Signal.PERIODS))
         self._requests = group_by_pod(answered.get(Signal.CPU_REQUESTS))
         self._limits = group_by_pod(answered.get(Signal.CPU_LIMITS))
-        self._pods = find_owned_pods(answered.get(Signal.PODS)) or find_named_pods(self._cores)
+        self._pods = find_owned_pods(answered.get(Signal.PODS)) or find_named_pods(self._used)
 
     def of(self, service: str, users: Floats) -> pd.DataFrame:
         """The columns of one service, a row per instant."""
@@ -116,7 +140,7 @@ class _ColumnsOfServices:
             of_requests[ERROR_RATE] = fill_errors(of_requests[ERROR_RATE], of_requests[THROUGHPUT])
 
         def of_a_replica(amounts: PodValues) -> Floats:
-            return cores_of_a_replica(amounts, self._cores, pods, sidecar, grid.count)
+            return cores_of_a_replica(amounts, self._used, pods, sidecar, grid.count)
 
         return pd.DataFrame(
             {
@@ -134,9 +158,5 @@ class _ColumnsOfServices:
         )
 
 
-_COLUMNS_OF_REQUESTS = {
-    THROUGHPUT: Signal.THROUGHPUT,
-    RESPONSE_TIME: Signal.RESPONSE_TIME,
-    RESPONSE_TIME_P95: Signal.RESPONSE_TIME_P95,
-    ERROR_RATE: Signal.ERROR_RATE,
-}
+_COLUMNS_OF_RATES = {THROUGHPUT: Signal.THROUGHPUT, ERROR_RATE: Signal.ERROR_RATE}
+_COLUMNS_OF_QUOTIENTS = {RESPONSE_TIME: Signal.RESPONSE_TIME, RESPONSE_TIME_P95: Signal.RESPONSE_TIME_P95}

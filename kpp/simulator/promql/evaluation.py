@@ -22,7 +22,7 @@ from promql_parser import (
 
 from kpp.simulator.promql.aggregation import aggregate, group_by, group_without
 from kpp.simulator.promql.errors import ExecutionError, unsupported
-from kpp.simulator.promql.functions import FUNCTIONS, absent
+from kpp.simulator.promql.functions import FUNCTIONS, absent, map_values
 from kpp.simulator.promql.matching import SET_OPERATORS, combine_sets, combine_vectors
 from kpp.simulator.promql.operators import Operator, combine_scalars, combine_with_scalar
 from kpp.simulator.promql.parsing import matchers_of, matching_of, milliseconds, shift_of, unwrap
@@ -76,10 +76,22 @@ class Evaluation:
     @evaluate.register
     def _select(self, selector: VectorSelector) -> Value:
         series, instants_ms = self._search(selector)
-        values, present = read_latest(self._store, series, instants_ms)
+        latest = read_latest(self._store, series, instants_ms)
         return Vector(
-            [self._store.index.labels[number] for number in series], values, present
+            [self._store.index.labels[number] for number in series], latest.values, latest.inside
         ).without_empty_rows()
+
+    def _times_of_samples(self, expression: Expr) -> Value:
+        """`timestamp(x)`: of a selector, when its samples were taken; of all else, the instant asked for."""
+        if not isinstance(expression, VectorSelector):
+            vector = cast(Vector, self.evaluate(expression))  # the parser has checked the types
+            instants = np.broadcast_to(self._instants_ms / 1000, vector.values.shape)
+            return map_values(vector, instants)
+        series, instants_ms = self._search(expression)
+        latest = read_latest(self._store, series, instants_ms)
+        labels = [self._store.index.labels[number].nameless for number in series]
+        vector = Vector(labels, latest.timestamps_ms / 1000, latest.inside)
+        return refuse_same_labels(vector.without_empty_rows())
 
     def _search(self, selector: VectorSelector) -> tuple[SeriesNumbers, Integers]:
         """The series of a selector, and the instants at which it is to be read."""
@@ -136,6 +148,8 @@ class Evaluation:
             return self._call_range_function(name, unwrap(call.args[0]))
         if name == "time":
             return self._instants_ms / 1000
+        if name == "timestamp":
+            return self._times_of_samples(unwrap(call.args[0]))
         if name not in FUNCTIONS and name != "absent":
             raise unsupported(f'function "{name}"')
         arguments = [self.evaluate(argument) for argument in call.args]

@@ -11,25 +11,21 @@ from kpp.simulator.promql.samples import Flags, Floats, Integers, SampleStore, S
 LOOKBACK_MS = 5 * 60 * 1000  # Prometheus's --query.lookback-delta
 
 
-def read_latest(store: SampleStore, series: SeriesNumbers, instants_ms: Integers) -> tuple[Floats, Flags]:
-    """The latest value of each series at each instant, at most `LOOKBACK_MS` old; none after a stale marker.
-
-    Returns:
-        Values, and where there is one; both of shape (series, instants).
-    """
-    counts = store.count_until(series, instants_ms)
-    timestamps, values = store.samples_at(series, counts - 1)
-    present = (counts > 0) & (timestamps >= instants_ms - LOOKBACK_MS) & ~is_stale(values)
-    return values, present
-
-
 @dataclass(frozen=True)
-class WindowColumn:
-    """The k-th sample of every window; each array has the shape (series, instants)."""
+class SampleColumn:
+    """One sample for each series and instant; each array has the shape (series, instants)."""
 
     timestamps_ms: Integers
     values: Floats
-    inside: Flags  # windows with fewer samples, and stale markers, have none here
+    inside: Flags  # where there is one: it may be missing, too old, or a stale marker
+
+
+def read_latest(store: SampleStore, series: SeriesNumbers, instants_ms: Integers) -> SampleColumn:
+    """The latest sample of each series at each instant; none that is stale or older than `LOOKBACK_MS`."""
+    counts = store.count_until(series, instants_ms)
+    timestamps, values = store.samples_at(series, counts - 1)
+    present = (counts > 0) & (timestamps >= instants_ms - LOOKBACK_MS) & ~is_stale(values)
+    return SampleColumn(timestamps, values, present)
 
 
 @dataclass(frozen=True)
@@ -58,12 +54,13 @@ class Windows:
         self._starts = store.count_until(series, ends_ms - range_ms - 1)
         self._stops = store.count_until(series, ends_ms)
 
-    def __iter__(self) -> Iterator[WindowColumn]:
+    def __iter__(self) -> Iterator[SampleColumn]:
+        """The k-th sample of every window, for each k."""
         longest = int((self._stops - self._starts).max(initial=0))
         for offset in range(longest):
             positions = self._starts + offset
             timestamps, values = self._store.samples_at(self._series, positions)
-            yield WindowColumn(timestamps, values, (positions < self._stops) & ~is_stale(values))
+            yield SampleColumn(timestamps, values, (positions < self._stops) & ~is_stale(values))
 
     @cached_property
     def ends(self) -> WindowEnds:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kpp.collector.coverage import MOST_LEFT_OUT
 from kpp.collector.history.columns import cores_of_a_replica, find_named_pods
 from kpp.collector.history.instants import Grid
 from kpp.collector.history.ranges import Answered, Key
@@ -35,6 +36,7 @@ PODS = ("web-7c5d8f9b6d-x2v4q", "web-7c5d8f9b6d-b7k2m")
 CONTAINERS = ("server", "helper", "istio-proxy")
 VALUES = st.none() | st.sampled_from([0.0, 0.25, 1.5, 3.0])
 ROW = st.lists(VALUES, min_size=COUNT, max_size=COUNT)
+LEFT_OUT = st.lists(st.none() | st.sampled_from([0.0, 0.1, 0.11, 1.0]), min_size=COUNT, max_size=COUNT)
 BY_CONTAINER = st.dictionaries(st.tuples(st.sampled_from(PODS), st.sampled_from(CONTAINERS)), ROW)
 BY_WORKLOAD = st.dictionaries(st.just("web"), ROW, max_size=1)
 RUNS = st.dictionaries(st.sampled_from(PODS), st.lists(st.booleans(), min_size=COUNT, max_size=COUNT))
@@ -80,30 +82,42 @@ def owners(runs: Mapping[str, list[bool]]) -> Answered:
     requests=st.tuples(BY_WORKLOAD, BY_WORKLOAD, BY_WORKLOAD, BY_WORKLOAD),
     cpu=st.tuples(BY_CONTAINER, BY_CONTAINER, BY_CONTAINER),
     runs=RUNS.filter(lambda runs: any(map(any, runs.values()))),
+    left_out=st.tuples(
+        st.dictionaries(st.just("web"), LEFT_OUT), st.dictionaries(st.sampled_from(PODS), LEFT_OUT)
+    ),
 )
 def test_a_row_is_what_a_tick_at_its_instant_would_have_measured(
     requests: tuple[dict[str, Row], ...],
     cpu: tuple[dict[tuple[str, str], Row], ...],
     runs: dict[str, list[bool]],
+    left_out: tuple[dict[str, Row], dict[str, Row]],
 ) -> None:
     signals = (Signal.THROUGHPUT, Signal.RESPONSE_TIME, Signal.RESPONSE_TIME_P95, Signal.ERROR_RATE)
     of_cpu = (Signal.CPU_BY_CONTAINER, Signal.THROTTLED_PERIODS, Signal.PERIODS)
     everything = {signal: by_workload(each) for signal, each in zip(signals, requests, strict=True)}
     everything |= {signal: by_container(each) for signal, each in zip(of_cpu, cpu, strict=True)}
     everything[Signal.PODS] = owners(runs)
+    everything[Signal.NEWEST_REQUESTS] = by_workload(left_out[0])
+    everything[Signal.NEWEST_CPU] = answered({(("pod", pod),): row for pod, row in left_out[1].items()})
     table = make_table(Answers(GRID, everything, Labels()), ["web"], np.full(COUNT, 5.0))
 
     for number in range(COUNT):
         tick = join_signals(
             "web",
             frozenset(pod for pod, ran in runs.items() if ran[number]),
-            RequestAnswers(*(present(each, number) for each in requests)),
-            CpuAnswers(present(cpu[0], number), present(cpu[1], number), present(cpu[2], number)),
+            RequestAnswers(*(present(each, number) for each in requests)).without(cut(left_out[0], number)),
+            CpuAnswers(present(cpu[0], number), present(cpu[1], number), present(cpu[2], number)).without(
+                cut(left_out[1], number)
+            ),
         )
         for field, column in COLUMN_OF.items():
             expected = getattr(tick, field)
             found = table[column].iloc[number]
             assert found == pytest.approx(np.nan if expected is None else expected, nan_ok=True), column
+
+
+def cut(left_out: Mapping[str, Row], number: int) -> frozenset[str]:
+    return frozenset(name for name, share in present(left_out, number).items() if share > MOST_LEFT_OUT)
 
 
 def present(values: Mapping[Name, Row], number: int) -> dict[Name, float]:

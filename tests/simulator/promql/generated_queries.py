@@ -71,7 +71,20 @@ _RANGE_FUNCTIONS = (
     "last_over_time",
     "present_over_time",
 )
-_FUNCTIONS = ("abs", "ceil", "floor", "ln", "log2", "log10", "sgn", "sqrt", "round", "absent", "sort")
+_FUNCTIONS = (
+    "abs",
+    "ceil",
+    "floor",
+    "ln",
+    "log2",
+    "log10",
+    "sgn",
+    "sqrt",
+    "round",
+    "absent",
+    "sort",
+    "timestamp",
+)
 _AGGREGATIONS = ("sum", "avg", "min", "max", "count", "group")
 _ARITHMETIC = ("+", "-", "*", "/", "%", "^", "atan2")
 _COMPARISONS = ("==", "!=", ">", "<", ">=", "<=")
