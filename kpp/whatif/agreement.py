@@ -52,7 +52,8 @@ class Bounds:
     Attributes:
         lower, upper: own units; NaN where there is none.
         noise: the part of their half-widths, in logarithms, that single minutes add to the mean of many.
-        room: (rows,) the part of throughput's lower half-width, in logarithms, for a knee that nothing shows.
+        room: (rows,) the part of throughput's lower half-width, in logarithms, that leaves room for a knee
+            farther than the loads at which response times were tried.
     """
 
     lower: Floats

@@ -112,7 +112,7 @@ class Intervals:
             np.maximum(lower - RESOLUTION, 0.0),
             np.maximum(upper - RESOLUTION, 0.0),
             np.minimum(np.nan_to_num(noise), np.nan_to_num(widths)),
-            knee[:, FLOW],
+            np.minimum(knee[:, FLOW], deviations * untried),
         )
 
     def _half_widths(

@@ -97,7 +97,7 @@ def test_predictions_of_the_hybrid_agree_far_beyond_the_data() -> None:
     chain = Chain(TIERS, PAUSE, minutes=8, noise=0.02)
     rows = chain.measure([10, 20, 30, 40, 50, 60])
     model = CalibratedModel.fit(Hybrid, Campaign(rows, chain.calls()))
-    users = [80, 150, 400]
+    users = [150, 400]
     scenario = make_scenario([tier.name for tier in TIERS], users, {}, float("nan"))
 
     found = model.predict(scenario)
