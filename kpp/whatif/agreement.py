@@ -4,8 +4,7 @@ Each interval is calibrated alone, as if nothing tied the targets together. Wher
 bounds as well:
 
 - At the entry service throughput and response time are one unknown, N = X (Z + R): what is known of either
-  bounds the other. Beyond the measured loads, the least throughput that may be makes the longest response
-  time, and the two upper bounds of a fast system likewise.
+  bounds the other.
 - A caller waits for its callees, so that none of them takes longer than the entry service.
 - A container uses no more CPU than its limit; a sidecar that is measured with it comes on top.
 """
@@ -110,7 +109,7 @@ def _one_unknown(
 
     The law holds for means: what the chance of pauses makes of single minutes is taken off before, and put on
     again after it. Where little is waited for, throughput says nothing of the response time but that there
-    may be a knee: the own bound then holds as long as it is above that.
+    may be a knee. A response time's own bound holds between what throughput says and what it excludes.
     """
     lower, upper = bounds.lower.copy(), bounds.upper.copy()
     flow, time = points[:, _FLOW], points[:, _TIME]
@@ -122,11 +121,12 @@ def _one_unknown(
     most_flow = np.maximum(upper[:, _FLOW] / scatter[:, _FLOW], flow)
     with np.errstate(divide="ignore"):
         slowest = np.maximum(users / least_flow - think, time) * scatter[:, _TIME]
-        behind_knee = (users / (flow * np.exp(-bounds.room)) - think) * scatter[:, _TIME]
+        unsure = np.log(most_flow / flow)  # as much downwards, but for a knee
+        apart = np.hypot(np.where(slowed, unsure, 0.0), bounds.room)
+        behind_knee = (users / flow * np.exp(apart) - think) * scatter[:, _TIME]
         fastest = np.clip(users / most_flow - think, 0.0, time)
         quickest = np.maximum(users / (think + least_time), flow)
-    own = np.minimum(np.maximum(upper[:, _TIME], behind_knee), slowest)
-    upper[:, _TIME] = np.where(slowed, slowest, own)
+    upper[:, _TIME] = np.minimum(np.maximum(upper[:, _TIME], behind_knee), slowest)
     lower[:, _TIME] = np.maximum(lower[:, _TIME], fastest / scatter[:, _TIME])
     upper[:, _FLOW] = np.minimum(upper[:, _FLOW], quickest * scatter[:, _FLOW])
     return lower, upper

@@ -47,7 +47,7 @@ def around(points: np.ndarray, down: float, up: float) -> Bounds:
     up=st.floats(1, 20),
     beyond=st.booleans(),
 )
-def test_the_longest_response_time_is_that_of_the_least_throughput(
+def test_no_response_time_is_longer_than_the_least_throughput_lets_it_be(
     users: float, time: float, down: float, up: float, beyond: bool
 ) -> None:
     points = np.array([[time, users / (PAUSE + time), 0.1]])
@@ -58,8 +58,10 @@ def test_the_longest_response_time_is_that_of_the_least_throughput(
     assert (found.upper >= points * (1 - 1e-9)).all()
     if beyond or time > 0.02:
         longest, shortest = found.upper[0, 0], found.lower[0, 0]
-        least = users / (PAUSE + longest)
-        assert least == pytest.approx(found.lower[0, 1]) or (time <= 0.02 and least > found.lower[0, 1])
+        slowest = (PAUSE + time) / down - PAUSE
+        assert longest <= slowest * (1 + 1e-9)
+        if time > 0.02:  # it waits for its turn: throughput may be less by as much as it may be more
+            assert longest >= min((PAUSE + time) * up - PAUSE, slowest) * (1 - 1e-9)
         assert found.upper[0, 1] <= users / (PAUSE + shortest) * (1 + 1e-9)
     else:
         np.testing.assert_allclose(found.upper, points * up)
@@ -104,7 +106,7 @@ def test_predictions_of_the_hybrid_agree_far_beyond_the_data() -> None:
 
     entry = found[found[SERVICE] == ENTRY]
     slowest = entry[USER_COUNT] / entry[lower_of(THROUGHPUT)] - PAUSE
-    np.testing.assert_allclose(entry[upper_of(RESPONSE_TIME)], slowest, rtol=0.2, atol=0.02)
+    assert (entry[upper_of(RESPONSE_TIME)] <= 1.2 * slowest).all()  # but for the scatter of minutes
     assert entry[upper_of(RESPONSE_TIME)].iloc[-1] > PAUSE  # far beyond, it waits for its turn
     layout = rows.groupby(SERVICE)[[REPLICAS, CPU_LIMIT]].first().prod(axis=1)
     assert (found[upper_of(CPU_USAGE)] <= found[SERVICE].map(layout) * (1 + 1e-9)).all()
