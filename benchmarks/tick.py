@@ -18,9 +18,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the fake is one of the tests' parts
 
 from kpp.clock import ManualClock
+from kpp.collector.cluster.services import Service
 from kpp.collector.config import Config
 from kpp.collector.prometheus_client import CpuSource, PrometheusClient
-from kpp.collector.services import Service
 from tests.collector.fake_prometheus import FakePrometheus, Request, Response, matrix, vector
 
 AT = 1_700_000_610.0

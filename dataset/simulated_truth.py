@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from kpp.cli.campaign_progress import CampaignProgress
-from kpp.collector.plan import Experiment, Phase
+from kpp.collector.campaign.plan import Experiment, Phase
 from kpp.simulator.application import Application
 from kpp.simulator.cluster import Simulation
 from kpp.simulator.engine import EngineSnapshot

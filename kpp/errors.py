@@ -81,13 +81,17 @@ class QueryError(PrometheusError):
     """A query has no answer.
 
     Attributes:
+        query: its name.
         is_passing: the same query may be answered a little later.
         is_too_much: a part of it may be answered.
+        is_refused: the server objects to what it asks.
         retry_after: how long to wait, in the server's words; empty if it said nothing.
     """
 
+    query = ""
     is_passing = False
     is_too_much = False
+    is_refused = False
     retry_after = ""
 
 

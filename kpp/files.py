@@ -44,8 +44,12 @@ def remove_unfinished(path: Path) -> None:
             leftover.unlink()
 
 
-def make_directory(path: Path) -> None:
+def make_directory(path: Path, mend: str = "choose a folder that can be written to") -> None:
     """Make a folder, and those above it, where it is missing.
+
+    Args:
+        path: the folder.
+        mend: what to do where it cannot be made.
 
     Raises:
         ConfigError: it cannot be made.
@@ -53,7 +57,6 @@ def make_directory(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        mend = "choose a folder that can be written to"
         raise ConfigError(
             f"no folder can be made here: {error.strerror}", where=str(path), mend=mend
         ) from error

@@ -12,8 +12,8 @@ from typer.core import TyperGroup
 
 from kpp import __version__
 from kpp.cli.main import app
-from kpp.collector.access_settings import ACCESS_VARIABLES
 from kpp.collector.config import Config, read_config, setting_names, variable_of
+from kpp.collector.prometheus.access_settings import ACCESS_VARIABLES
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("dataset/*.md")])

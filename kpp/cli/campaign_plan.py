@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from kpp.clock import Clock
-from kpp.collector.cluster_state import ClusterState
+from kpp.collector.campaign.journal_record import CampaignRecord
+from kpp.collector.campaign.plan import Level, Plan, plan_campaign
+from kpp.collector.campaign.survey import find_deployments
+from kpp.collector.cluster.load_generator import Patch, load_patch, profile_of, replicas_patch, restore_patch
+from kpp.collector.cluster.state import ClusterState
 from kpp.collector.config import Config
-from kpp.collector.journal_record import CampaignRecord
 from kpp.collector.kubernetes_client import KubernetesClient
-from kpp.collector.load_generator import Patch, load_patch, profile_of, replicas_patch, restore_patch
-from kpp.collector.plan import Level, Plan, plan_campaign
-from kpp.collector.survey import find_deployments
 
 
 def show_plan(config: Config, levels: Sequence[Level] | None, clock: Clock, *, as_json: bool) -> None:

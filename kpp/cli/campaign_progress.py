@@ -9,12 +9,12 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from kpp.clock import Clock
+from kpp.collector.campaign.plan import Experiment, Phase, Plan
 from kpp.collector.csv_writer import CsvWriter
 from kpp.collector.measurement import Measurement
-from kpp.collector.plan import Experiment, Phase, Plan
 
 if TYPE_CHECKING:  # loading it takes the Kubernetes client with it
-    from kpp.collector.journal_record import CampaignRecord
+    from kpp.collector.campaign.journal_record import CampaignRecord
 
 
 class _TimeLeftColumn(ProgressColumn):
@@ -103,7 +103,8 @@ class CampaignProgress:
 
     def stop(self) -> None:
         """Leave the bar as it stands and give the terminal back."""
-        self._bar.stop()
+        if self._console.is_terminal:  # elsewhere it would print an empty line
+            self._bar.stop()
 
 
 def planned_seconds_before(plan: Plan) -> dict[tuple[int, Phase], float]:

@@ -14,17 +14,17 @@ from kpp.cli.cluster_clock import find_clock
 from kpp.cli.preflight import require_ready, show_checks
 from kpp.cli.quality_text import print_quality
 from kpp.collector import collector
+from kpp.collector.campaign.journal_record import CampaignRecord, find_unfinished, journal_of, read_journal
+from kpp.collector.campaign.manifest import manifest_path
+from kpp.collector.campaign.plan import Level, Plan, plan_campaign
+from kpp.collector.campaign.resuming import refuse_other_settings, settings_of
 from kpp.collector.config import Config, read_config
 from kpp.collector.csv_writer import CsvWriter
-from kpp.collector.journal_record import CampaignRecord, find_unfinished, journal_of, read_journal
 from kpp.collector.kubernetes_client import KubernetesClient
-from kpp.collector.manifest import manifest_path
-from kpp.collector.plan import Level, Plan, plan_campaign
 from kpp.collector.preflight.preflight import Subject
 from kpp.collector.prometheus_client import PrometheusClient
 from kpp.collector.quality.book import read_judged
 from kpp.collector.quality.quality_file import quality_path
-from kpp.collector.resuming import refuse_other_settings, settings_of
 from kpp.errors import InputError, Interrupted
 
 
@@ -41,6 +41,7 @@ def resume_newest(
     *,
     dry_run: bool,
     check: bool,
+    is_checked: bool,
     as_json: bool,
 ) -> None:
     """Go on with a campaign.
@@ -51,6 +52,7 @@ def resume_newest(
         env_file: further settings.
         dry_run: only show what would be done.
         check: only check all that it needs.
+        is_checked: check it too before going on, when what the campaign left is put back.
         as_json: how to report.
 
     Raises:
@@ -67,7 +69,7 @@ def resume_newest(
     elif check:
         show_checks(config, record.plan, find_clock(os.environ), as_json=as_json)
     else:
-        _carry_out(config, record, is_checked=False, as_json=as_json)  # what it left is put back first
+        _carry_out(config, record, is_checked=is_checked, as_json=as_json)
 
 
 def _find(path: Path | None, directory: Path) -> CampaignRecord:
@@ -93,12 +95,17 @@ def _carry_out(config: Config, work: Plan | CampaignRecord, *, is_checked: bool,
     is_done = False
     try:
         with KubernetesClient(config, clock) as cluster, PrometheusClient(config, clock) as prometheus:
-            if isinstance(work, Plan):
+            plan = work if isinstance(work, Plan) else work.plan
+
+            def check() -> None:
                 if is_checked:
-                    require_ready(Subject(config, work, cluster.api, prometheus, clock), console)
-                collector.run_campaign(config, cluster, prometheus, clock, progress, work)
+                    require_ready(Subject(config, plan, cluster.api, prometheus, clock), console)
+
+            if record is None:
+                check()
+                collector.run_campaign(config, cluster, prometheus, clock, progress, plan)
             else:
-                collector.resume_campaign(work, config, cluster, prometheus, clock, progress)
+                collector.resume_campaign(record, config, cluster, prometheus, clock, progress, check)
         is_done = True
     except Interrupted:
         if progress.files is None:
@@ -156,6 +163,8 @@ def _print_files(row_count: int, files: CsvWriter) -> None:
 
 
 def _tell_state(record: CampaignRecord) -> str:
+    if record.gone:
+        return f"The cluster is as it was found, but for what is gone: {'; '.join(record.gone)}"
     if record.is_restored:
         return "The cluster is as it was found."
     return f"The cluster is NOT as it was found. To put it back: kpp restore {record.path}"

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from kpp.cli.campaign_files import read_campaign, show_notes
+from kpp.cli.options import Calls, CpuLimits
 from kpp.errors import ShortfallError
 
 if TYPE_CHECKING:
@@ -28,14 +29,8 @@ def check(
     files: Annotated[
         list[Path], typer.Argument(metavar="CSV...", help="Tables of measurements of one application.")
     ],
-    calls: Annotated[
-        Path | None,
-        typer.Option(help="Who calls whom: Caller,Callee,Calls; if not given, what lies beside the tables."),
-    ] = None,
-    cpu_limits: Annotated[
-        Path | None,
-        typer.Option(help="CPU limits where the tables have none: Service,CPU Limit in cores of a replica."),
-    ] = None,
+    calls: Calls = None,
+    cpu_limits: CpuLimits = None,
     think_time: Annotated[
         float | None,
         typer.Option(min=0, help="The users' true pause per request, in seconds: tells double counting."),

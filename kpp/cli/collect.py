@@ -15,7 +15,7 @@ from kpp.collector.profiles.reading import read_profile
 from kpp.errors import ConfigError
 
 if TYPE_CHECKING:
-    from kpp.collector.plan import Level
+    from kpp.collector.campaign.plan import Level
 
 CLUSTER, LOAD, SAMPLING, OUTPUT = "Cluster", "Load", "Phases and sampling", "Output"
 
@@ -177,7 +177,13 @@ def collect(  # noqa: PLR0913 - each parameter is an option
     if resume:
         from kpp.cli.campaign_run import resume_newest
 
-        resume_newest(journal, given, env_file, dry_run=dry_run, check=check, as_json=as_json)
+        resume_newest(
+            *(journal, given, env_file),
+            dry_run=dry_run,
+            check=check,
+            is_checked=not skip_checks,
+            as_json=as_json,
+        )
         return
     config, levels = _read_levels(read_config(given, os.environ, env_file), given)
     read_profile(config.profile)  # a faulty one is told before anything is done
@@ -187,7 +193,7 @@ def collect(  # noqa: PLR0913 - each parameter is an option
         show_plan(config, levels, find_clock(os.environ), as_json=as_json)
     elif check:
         from kpp.cli.preflight import show_checks
-        from kpp.collector.plan import plan_campaign
+        from kpp.collector.campaign.plan import plan_campaign
 
         show_checks(config, plan_campaign(config, levels), find_clock(os.environ), as_json=as_json)
     else:
@@ -206,7 +212,7 @@ def _read_levels(config: Config, given: Mapping[str, object]) -> "tuple[Config, 
             where="configuration",
             mend="give only one of --campaign and --user-counts",
         )
-    from kpp.collector.campaign_file import read_campaign_file
+    from kpp.collector.campaign.campaign_file import read_campaign_file
 
     levels = read_campaign_file(config.campaign)
     return replace(config, user_counts=tuple(sorted({level.user_count for level in levels}))), levels

@@ -12,6 +12,7 @@ from rich.console import Console
 from kpp import __version__
 from kpp.cli.campaign_files import read_campaign, show_notes
 from kpp.cli.fit_progress import progress_bar
+from kpp.cli.options import Calls, CpuLimits, check_coverage, check_folder, parse_users
 from kpp.errors import InputError
 from kpp.files import make_directory, write_whole
 
@@ -56,14 +57,8 @@ def evaluate(  # noqa: PLR0913 - each parameter is an option
     coverage: Annotated[
         float, typer.Option(help="Share of minutes that an interval is to hold: 0.5, 0.8, 0.9, 0.95 or 0.99.")
     ] = 0.9,
-    cpu_limits: Annotated[
-        Path | None,
-        typer.Option(help="CPU limits where the tables have none: Service,CPU Limit in cores of a replica."),
-    ] = None,
-    calls: Annotated[
-        Path | None,
-        typer.Option(help="Who calls whom: Caller,Callee,Calls; if not given, what lies beside the tables."),
-    ] = None,
+    cpu_limits: CpuLimits = None,
+    calls: Calls = None,
     plots: Annotated[Path | None, typer.Option(help="Draw plots into this folder.", metavar="DIR")] = None,
     as_json: Annotated[
         Path | None, typer.Option("--json", help="Write all scores as JSON; - for stdout.", metavar="FILE")
@@ -75,7 +70,6 @@ def evaluate(  # noqa: PLR0913 - each parameter is an option
     best constant for each service and user count, fitted on the very rows that it is scored on.
     """
     from kpp.cli.leaderboard_text import render_leaderboard
-    from kpp.cli.options import check_coverage, check_folder, parse_users
     from kpp.evaluation.leaderboard import score_trials
     from kpp.evaluation.request import Request
     from kpp.evaluation.trial import try_seeds

@@ -10,6 +10,7 @@ import typer
 
 from kpp.cli.campaign_files import read_campaign, show_notes
 from kpp.cli.fit_progress import progress_bar
+from kpp.cli.options import Calls, CpuLimits
 from kpp.cli.train import DATASET, find_tables
 from kpp.errors import InputError
 from kpp.files import make_directory
@@ -32,14 +33,8 @@ def fit(
         ),
     ] = None,
     models: Annotated[Path, typer.Option(help="Folder for the models.", metavar="DIR")] = FOLDER,
-    cpu_limits: Annotated[
-        Path | None,
-        typer.Option(help="CPU limits where the tables have none: Service,CPU Limit in cores of a replica."),
-    ] = None,
-    calls: Annotated[
-        Path | None,
-        typer.Option(help="Who calls whom: Caller,Callee,Calls; if not given, what lies beside the tables."),
-    ] = None,
+    cpu_limits: CpuLimits = None,
+    calls: Calls = None,
     seed: Annotated[int, typer.Option(help="For the models that draw random numbers.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:

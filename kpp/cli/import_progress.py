@@ -28,7 +28,9 @@ class ImportProgress:
         if self._console.is_terminal:
             self._bar.start()
         else:
-            self._console.print(f"asking Prometheus for {chunk_count} chunks")
+            self._console.print(
+                f"asking Prometheus for {chunk_count} {'chunk' if chunk_count == 1 else 'chunks'}"
+            )
 
     def advanced(self) -> None:
         """One of them is there."""

@@ -103,7 +103,8 @@ def _tell(error: KppError) -> list[str]:
     earlier = _earlier(error)
     while earlier is not None:
         if isinstance(earlier, KppError) and str(earlier) not in lines[-1]:
-            lines.append(f"before that: {earlier}")
+            # the mend of an interruption is for one that left all in order
+            lines.append(f"before that: {earlier.what if isinstance(earlier, Interrupted) else earlier}")
         earlier = _earlier(earlier)
     return lines
 

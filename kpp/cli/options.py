@@ -2,11 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from kpp.errors import ConfigError
+
+# of the commands that read a campaign for the what-if models
+CpuLimits = Annotated[
+    Path | None,
+    typer.Option(help="CPU limits where the tables have none: Service,CPU Limit in cores of a replica."),
+]
+Calls = Annotated[
+    Path | None,
+    typer.Option(help="Who calls whom: Caller,Callee,Calls; if not given, what lies beside the tables."),
+]
 
 
 def setting(field: str, panel: str, text: str, metavar: str | None = None) -> Any:

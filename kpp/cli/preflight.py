@@ -9,9 +9,9 @@ import typer
 from rich.console import Console
 
 from kpp.clock import Clock
+from kpp.collector.campaign.plan import Plan
 from kpp.collector.config import Config
 from kpp.collector.kubernetes_client import KubernetesClient
-from kpp.collector.plan import Plan
 from kpp.collector.preflight.findings import Finding, Outcome, Report
 from kpp.collector.preflight.preflight import Subject, run_preflight
 from kpp.collector.prometheus_client import PrometheusClient

@@ -99,9 +99,9 @@ def run_campaign(
         ShortfallError: nothing was measured.
     """
     from kpp.collector import collector
+    from kpp.collector.campaign.manifest import manifest_path
     from kpp.collector.config import read_config
     from kpp.collector.kubernetes_client import KubernetesClient
-    from kpp.collector.manifest import manifest_path
     from kpp.collector.prometheus_client import PrometheusClient
 
     config = read_config({**cluster.collector_settings, **settings}, {}, None)

@@ -1,30 +1,33 @@
 """Phase 1, the experiment loop: drive every load, sample every service, leave the cluster as it was found."""
 
+import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from kpp.clock import Clock
-from kpp.collector.cluster_state import ClusterState
+from kpp.collector.campaign.ending import outcome_recorded, put_back, restore_found
+from kpp.collector.campaign.journal import Journal
+from kpp.collector.campaign.journal_record import CampaignRecord, read_journal
+from kpp.collector.campaign.manifest import manifest_path, write_manifest
+from kpp.collector.campaign.phases import Phases
+from kpp.collector.campaign.plan import Experiment, Plan, plan_campaign
+from kpp.collector.campaign.survey import Survey, check_same_application, refuse_leftovers, survey
+from kpp.collector.cluster.lease_object import Holder
+from kpp.collector.cluster.state import Restored, all_gone
 from kpp.collector.config import Config
 from kpp.collector.csv_writer import CsvWriter
-from kpp.collector.journal import Journal
-from kpp.collector.journal_record import CampaignRecord, read_journal
 from kpp.collector.kubernetes_client import KubernetesClient
-from kpp.collector.lease_object import Holder
-from kpp.collector.manifest import manifest_path, write_manifest
 from kpp.collector.observer import Observer
-from kpp.collector.phases import Phases
-from kpp.collector.plan import Experiment, Plan, plan_campaign
 from kpp.collector.prometheus_client import PrometheusClient
 from kpp.collector.quality.book import QualityBook
 from kpp.collector.quality.quality_file import quality_path
-from kpp.collector.survey import Survey, check_same_application, refuse_leftovers, survey
-from kpp.errors import Interrupted, LeaseLostError
 from kpp.files import remove_unfinished
 
-__all__ = ["Observer", "restore_campaign", "resume_campaign", "run_campaign"]
+__all__ = ["Observer", "close_campaign", "restore_campaign", "resume_campaign", "run_campaign"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ def resume_campaign(
     prometheus: PrometheusClient,
     clock: Clock,
     observer: Observer,
+    check: Callable[[], object] = lambda: None,
 ) -> None:
     """Put back what a dead campaign left, then go on with its first experiment that is not completed.
 
@@ -99,6 +103,7 @@ def resume_campaign(
         prometheus: asked for measurements.
         clock: all waiting goes through it.
         observer: is told what happens.
+        check: is called when the cluster is as it was found, and raises if nothing more is to be done.
 
     Raises:
         ClusterError: as `run_campaign` does; or the application is not the one that was measured before.
@@ -106,55 +111,67 @@ def resume_campaign(
         InputError: a table is not what the campaign wrote.
     """
     world = World(config, cluster, prometheus, clock, observer)
-    with Journal.open_again(record.path, clock) as journal:
-        record = read_journal(record.path) or record  # again: now nobody else writes it
-        _tidy(record)
-        holder = Holder.this_process(record.campaign_id, record.stem)
+    with _opened_again(record, clock) as (journal, campaign):
+        holder = Holder.this_process(campaign.campaign_id, campaign.stem)
         with outcome_recorded(journal), cluster.lease(holder):
             journal.resumed()
-            observer.restored(restore_found(record, cluster, journal))  # before all that may hinder the rest
+            if not campaign.is_restored:  # before all that may hinder the rest
+                restored = restore_found(campaign, cluster, journal)
+                observer.restored(restored.changes)
+                for line in restored.gone:
+                    logger.warning("%s", line)
+            check()
             prometheus.check_ready()
-            found = survey(config, cluster, prometheus, clock, record.plan)
-            refuse_leftovers(record.path.parent, found.state)  # of other campaigns
-            if record.found is not None:
-                found = check_same_application(record.found, found)
-            with CsvWriter.open_again(record.path.parent, record.stem, record.marks) as files:
-                book = QualityBook(quality_path(files.path), record.quality)
-                _run(world, record.plan, record.remaining, found, journal, files, book)
+            found = survey(config, cluster, prometheus, clock, campaign.plan)
+            refuse_leftovers(campaign.path.parent, found.state)  # of other campaigns
+            if campaign.found is not None:
+                found = check_same_application(campaign.found, found)
+            with CsvWriter.open_again(campaign.path.parent, campaign.stem, campaign.marks) as files:
+                book = QualityBook(quality_path(files.path), campaign.quality)
+                _run(world, campaign.plan, campaign.remaining, found, journal, files, book)
 
 
-def restore_campaign(record: CampaignRecord, cluster: KubernetesClient, clock: Clock) -> tuple[str, ...]:
-    """Put back what a dead campaign left, and nothing else.
-
-    Returns:
-        What was changed, a line each; nothing when all was as the campaign had found it.
+def restore_campaign(record: CampaignRecord, cluster: KubernetesClient, clock: Clock) -> Restored:
+    """Put back what a dead campaign left, and nothing else; no changes when all is as it had found it.
 
     Raises:
-        KubernetesError: the cluster cannot be reached or refuses.
+        KubernetesError: the cluster cannot be reached or refuses, or may be another one.
         ConfigError: the campaign is still running; or its journal cannot be written.
     """
+    with (
+        _opened_again(record, clock) as (journal, campaign),
+        cluster.lease(Holder.this_process(campaign.campaign_id, campaign.stem)),
+    ):
+        return restore_found(campaign, cluster, journal)
+
+
+def close_campaign(record: CampaignRecord, load_generator: str, clock: Clock) -> Restored:
+    """Record that all that a dead campaign changed exists no more; no cluster is asked.
+
+    Raises:
+        ConfigError: the campaign is still running; or its journal cannot be written.
+    """
+    with _opened_again(record, clock) as (journal, campaign):
+        if campaign.state is None or campaign.is_restored:
+            return Restored()
+        gone = all_gone(campaign.state, load_generator)
+        journal.restored(gone)
+        return gone
+
+
+@contextmanager
+def _opened_again(record: CampaignRecord, clock: Clock) -> Iterator[tuple[Journal, CampaignRecord]]:
+    """The journal of a dead campaign, and what it says now that nobody else writes it."""
     with Journal.open_again(record.path, clock) as journal:
         record = read_journal(record.path) or record
         _tidy(record)
-        with cluster.lease(Holder.this_process(record.campaign_id, record.stem)):
-            return restore_found(record, cluster, journal, even_if_restored=True)
+        yield journal, record
 
 
 def _tidy(record: CampaignRecord) -> None:
     """Remove the files that were being written when a campaign was killed; nobody else writes them now."""
     for path in (manifest_path(record.measurements), quality_path(record.measurements)):
         remove_unfinished(path)
-
-
-def restore_found(
-    record: CampaignRecord, cluster: KubernetesClient, journal: Journal, *, even_if_restored: bool = False
-) -> tuple[str, ...]:
-    """Put the cluster back as a campaign found it, and record it; a campaign that did so itself is left."""
-    if record.state is None or (record.is_restored and not even_if_restored):
-        return ()
-    changes = cluster.restore(record.state)
-    journal.restored(changes)
-    return changes
 
 
 def _run(
@@ -187,33 +204,6 @@ def _run(
             phases.warm_up(experiment)
             phases.measure(experiment)
             phases.cool_down(experiment)
-
-
-@contextmanager
-def put_back(cluster: KubernetesClient, state: ClusterState, journal: Journal) -> Iterator[None]:
-    """Put everything back when the block ends, however it ends; unless the cluster is another campaign's."""
-    try:
-        yield
-    except LeaseLostError:
-        raise
-    except BaseException:
-        journal.restored(cluster.restore(state))
-        raise
-    journal.restored(cluster.restore(state))
-
-
-@contextmanager
-def outcome_recorded(journal: Journal) -> Iterator[None]:
-    """Record how the campaign ended."""
-    try:
-        yield
-    except (Interrupted, KeyboardInterrupt):
-        journal.ended("interrupted")
-        raise
-    except BaseException as error:
-        journal.ended("failed", str(error))
-        raise
-    journal.ended("completed")
 
 
 if __name__ == "__main__":

@@ -6,24 +6,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from dotenv import dotenv_values
-from pydantic import (
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 
-from kpp.collector.access_settings import (
+from kpp.collector.profiles.reading import DEFAULT_PROFILE
+from kpp.collector.prometheus.access import PrometheusAccess
+from kpp.collector.prometheus.access_settings import (
     ACCESS_VARIABLES,
     AccessFaultError,
+    check_option,
     connect,
     hide_password,
-    split_url,
 )
-from kpp.collector.profiles.reading import DEFAULT_PROFILE
-from kpp.collector.prometheus_access import PrometheusAccess
 from kpp.collector.setting_types import (
     LabelKey,
     LoadVariables,
@@ -171,41 +165,59 @@ def read_config(
     Raises:
         ConfigError: one line for all faults, each with the variable, what it held and what is allowed.
     """
-    variables = {variable_of(name): name for name in setting_names()}
-    from_file = dotenv_values(env_file) if env_file is not None else {}
-    settings: dict[str, Any] = {}
-    for variable, field in variables.items():
-        before = (recorded or {}).get(field)
-        in_file = from_file.get(variable)
-        later = (in_file, before) if field in MAY_CHANGE else (before, in_file)
-        for value in (options.get(field), environment.get(variable), *later):
-            if value not in (None, ""):
-                settings[field] = value
-                break
-    for name in _strangers(environment, variables):
+    from_file = _read_file(env_file)
+    settings = _merge(setting_names(), options, environment, from_file, recorded or {})
+    for name in _strangers(environment):
         logger.warning("The environment variable %s is no setting of kpp and has no effect.", name)
-    faults = [f"{name} in {env_file} is no setting of kpp" for name in _strangers(from_file, variables)]
+    faults = [f"{name} in {env_file} is no setting of kpp" for name in _strangers(from_file)]
     access = {name: environment.get(name) or from_file.get(name) or "" for name in ACCESS_VARIABLES}
     try:
-        _check_option(options.get("prometheus_url"), environment)
+        check_option(options.get("prometheus_url"), environment.get(variable_of("prometheus_url")))
         settings |= connect(settings.get("prometheus_url"), access)
     except AccessFaultError as fault:
         faults.append(str(fault))
     return _check(settings, faults)
 
 
-def _check_option(url: object, environment: Mapping[str, str]) -> None:
-    """Refuse a password in an option, which every user of the machine can read in the list of processes."""
-    if url not in (None, environment.get(variable_of("prometheus_url"))) and split_url(str(url))[1:] != (
-        None,
-        None,
-    ):
-        raise AccessFaultError(
-            "--prometheus-url holds a user or a password: set PROMETHEUS_USER and PROMETHEUS_PASSWORD instead"
-        )
+def read_some_settings(
+    names: Iterable[str],
+    options: Mapping[str, object],
+    environment: Mapping[str, str],
+    env_file: Path | None,
+    recorded: Mapping[str, object] | None = None,
+) -> Config:
+    """As `read_config`, but only these settings; the others have their defaults, whatever was given for them.
+
+    Raises:
+        ConfigError: one of these is faulty.
+    """
+    return _check(_merge(names, options, environment, _read_file(env_file), recorded or {}), [])
 
 
-def _strangers(given: Iterable[str], variables: Iterable[str]) -> list[str]:
+def _read_file(env_file: Path | None) -> Mapping[str, str | None]:
+    return dotenv_values(env_file) if env_file is not None else {}
+
+
+def _merge(
+    names: Iterable[str],
+    options: Mapping[str, object],
+    environment: Mapping[str, str],
+    from_file: Mapping[str, str | None],
+    recorded: Mapping[str, object],
+) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
+    for name in names:
+        before, in_file = recorded.get(name), from_file.get(variable_of(name))
+        later = (in_file, before) if name in MAY_CHANGE else (before, in_file)
+        for value in (options.get(name), environment.get(variable_of(name)), *later):
+            if value not in (None, ""):
+                settings[name] = value
+                break
+    return settings
+
+
+def _strangers(given: Iterable[str]) -> list[str]:
+    variables = {variable_of(name) for name in setting_names()}
     return sorted(name for name in given if name.startswith("KPP_") and name not in variables)
 
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Self
 
 from kpp.collector.batch_file import BatchFile, Mark
 from kpp.collector.measurement import Measurement
-from kpp.errors import ConfigError
+from kpp.files import make_directory
 from kpp.schema import CALLEE, CALLER, CALLS, OPTIONAL_COLUMNS, REQUIRED_COLUMNS, USER_COUNT
 
 if TYPE_CHECKING:  # loading it takes the Kubernetes client with it
-    from kpp.collector.signals import Call
+    from kpp.collector.prometheus.signals import Call
 
 MEASUREMENT_COLUMNS = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
 CALL_COLUMNS = (CALLER, CALLEE, CALLS, USER_COUNT)
@@ -129,14 +129,7 @@ def make_output_directory(directory: Path) -> None:
     Raises:
         ConfigError: it cannot be made.
     """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"is no folder and cannot be made one: {error.strerror}",
-            where=str(directory),
-            mend="name a folder that you may write to with KPP_OUTPUT_DIRECTORY",
-        ) from error
+    make_directory(directory, "name a folder that you may write to with KPP_OUTPUT_DIRECTORY")
 
 
 def stems(started_at: float) -> Iterator[str]:

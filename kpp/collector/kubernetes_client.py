@@ -9,18 +9,14 @@ from typing import Self
 from kubernetes.client import ApiClient
 
 from kpp.clock import Clock
-from kpp.collector.access_settings import split_url
-from kpp.collector.cluster_state import ClusterState
-from kpp.collector.config import Config
-from kpp.collector.kubernetes_api import KubernetesApi
-from kpp.collector.kubernetes_errors import is_forbidden
-from kpp.collector.lease import CampaignLease, held
-from kpp.collector.lease_object import Holder
-from kpp.collector.load_generator import LoadState, find_load, load_patch, profile_of, replicas_patch
-from kpp.collector.quality.pods import read_restarts
-from kpp.collector.restoring import Restoring
-from kpp.collector.rollout import RolloutWatch
-from kpp.collector.services import (
+from kpp.collector.campaign.restoring import Restoring
+from kpp.collector.cluster.api import KubernetesApi
+from kpp.collector.cluster.errors import is_forbidden
+from kpp.collector.cluster.lease import CampaignLease, held
+from kpp.collector.cluster.lease_object import Holder
+from kpp.collector.cluster.load_generator import LoadState, find_load, load_patch, profile_of, replicas_patch
+from kpp.collector.cluster.rollout import RolloutWatch
+from kpp.collector.cluster.services import (
     Resources,
     Service,
     find_pods,
@@ -29,6 +25,10 @@ from kpp.collector.services import (
     read_deployment_resources,
     read_images,
 )
+from kpp.collector.cluster.state import ClusterState, Restored
+from kpp.collector.config import Config
+from kpp.collector.prometheus.access_settings import split_url
+from kpp.collector.quality.pods import read_restarts
 from kpp.errors import KubernetesError
 
 __all__ = ["KubernetesClient", "LoadState", "Resources", "Service"]
@@ -59,6 +59,7 @@ class KubernetesClient:
         self._watch = self._watch_of(config.load_generator)
         self._restoring = Restoring(self._api, config, self._profile)
         self._services: tuple[Service, ...] | None = None
+        self._service_uids: Mapping[str, str] = {}  # by Deployment
         self._lease: CampaignLease | None = None
 
     def __enter__(self) -> Self:
@@ -87,7 +88,7 @@ class KubernetesClient:
         discovery = find_services(self._api.list_deployments(), self._config)
         for warning in discovery.warnings:
             logger.warning("%s", warning)
-        self._services = discovery.services
+        self._services, self._service_uids = discovery.services, discovery.uids
         return discovery.services
 
     @contextmanager
@@ -131,6 +132,7 @@ class KubernetesClient:
             replicas={
                 name: self._api.read_deployment(name)["spec"].get("replicas", 1) for name in deployments
             },
+            service_uids=self._service_uids,
         )
 
     def stop_load(self) -> None:
@@ -172,14 +174,12 @@ class KubernetesClient:
         self._api.patch_deployment(self._config.load_generator, replicas_patch(replicas))
         self._watch.await_rollout()
 
-    def restore(self, state: ClusterState) -> tuple[str, ...]:
+    def restore(self, state: ClusterState) -> Restored:
         """Put everything back as it was found, read it again, and compare; awaits no roll-out.
 
-        Returns:
-            What was changed, a line each.
-
         Raises:
-            KubernetesError: it is not as it was found; with the commands that restore it by hand.
+            KubernetesError: it is not as it was found, with the commands that restore it by hand; or this
+                may be another cluster.
         """
         return self._restoring.restore(state)
 

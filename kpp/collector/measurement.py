@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:  # loading it takes the Kubernetes client with it
-    from kpp.collector.services import Resources
-    from kpp.collector.signals import Signals
+    from kpp.collector.cluster.services import Resources
+    from kpp.collector.prometheus.signals import Signals
 
 
 @dataclass(frozen=True)

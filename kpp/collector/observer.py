@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from kpp.collector.campaign.plan import Experiment, Phase, Plan
 from kpp.collector.csv_writer import CsvWriter
 from kpp.collector.measurement import Measurement
-from kpp.collector.plan import Experiment, Phase, Plan
 
 
 class Observer(Protocol):

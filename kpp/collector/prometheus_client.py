@@ -8,15 +8,14 @@ from typing import Self
 
 from kpp import schema
 from kpp.clock import Clock
+from kpp.collector.cluster.services import Service
 from kpp.collector.config import Config
-from kpp.collector.cut_windows import CutWindows
 from kpp.collector.profiles.profile import Profile, Signal
 from kpp.collector.profiles.reading import read_profile
-from kpp.collector.prometheus_answer import Sample
-from kpp.collector.prometheus_api import PrometheusApi
-from kpp.collector.queries import SELF_TEST
-from kpp.collector.services import Service
-from kpp.collector.signals import (
+from kpp.collector.prometheus.answer import Sample
+from kpp.collector.prometheus.api import PrometheusApi
+from kpp.collector.prometheus.cut_windows import CutWindows
+from kpp.collector.prometheus.signals import (
     NO_CPU,
     Call,
     CpuAnswers,
@@ -29,6 +28,7 @@ from kpp.collector.signals import (
     join_signals,
     split_by_service,
 )
+from kpp.collector.queries import SELF_TEST
 
 __all__ = ["Call", "CpuSource", "PrometheusClient", "Signals"]
 

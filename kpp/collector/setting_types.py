@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, TypeAdapter
 
-from kpp.collector.load_profile import parse_load_variables
+from kpp.collector.cluster.load_profile import parse_load_variables
 from kpp.schema import is_dns_label
 
 MOST_COUNTS = 10_000

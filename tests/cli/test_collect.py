@@ -1,44 +1,14 @@
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
 import pytest
 
+from tests.cli.collecting import World, load_generator, open_world, wait_for_rows
 from tests.collector.boutique_load import SERVICES
-from tests.collector.fake_kubernetes import FakeKubernetes
-from tests.collector.fake_prometheus import FakePrometheus
-
-KPP = [sys.executable, "-m", "kpp"]
-QUICK = {  # a campaign of some seconds
-    "KPP_USER_COUNTS": "20",
-    "KPP_SPAWN_RATE": "100",
-    "KPP_RATE_WINDOW_SECONDS": "1",
-    "KPP_CPU_RATE_WINDOW_SECONDS": "2",
-    "KPP_WARMUP_SECONDS": "1",
-    "KPP_SAMPLING_INTERVAL_SECONDS": "1",
-    "KPP_MEASURED_SECONDS": "2",
-    "KPP_COOLDOWN_SECONDS": "0",
-    "KPP_EVALUATION_LAG_SECONDS": "0",
-}
-
-
-class Process(subprocess.Popen[str]):
-    """Is not waited for when a test fails in the middle."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if kind is not None:
-            self.kill()
-        super().__exit__(kind, error, traceback)
+from tests.collector.fake_kubernetes import Fault
 
 
 @pytest.fixture
@@ -49,51 +19,10 @@ def hangups_heard() -> Iterator[None]:
     signal.signal(signal.SIGHUP, before)
 
 
-@dataclass
-class World:
-    """Both servers, and an environment in which `kpp` finds them."""
-
-    kubernetes: FakeKubernetes
-    prometheus: FakePrometheus
-    folder: Path
-    environment: dict[str, str]
-
-    def start(self, *arguments: str) -> "Process":
-        return Process(
-            [*KPP, *arguments],
-            env=self.environment,
-            cwd=self.folder,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-
-    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        with self.start(*arguments) as process:
-            out, err = process.communicate(timeout=60)
-        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
-
-
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    with FakeKubernetes(polls_per_step=0) as kubernetes, FakePrometheus() as prometheus:
-        prometheus.pods = {
-            pod["metadata"]["name"]: service
-            for service in SERVICES
-            for pod in kubernetes.cluster.pods_of(service)
-        }
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("KPP_")},
-            **QUICK,
-            "PROMETHEUS_URL": prometheus.url,
-            "KUBECONFIG": str(kubernetes.write_kubeconfig(tmp_path / "kubeconfig")),
-            "COLUMNS": "80",
-        }
-        yield World(kubernetes, prometheus, tmp_path, environment)
-
-
-def load_generator(world: World) -> Any:
-    return world.kubernetes.cluster.specs()["loadgenerator"]
+    with open_world(tmp_path) as served:
+        yield served
 
 
 def test_a_campaign_reports_its_files_as_json(world: World) -> None:
@@ -153,15 +82,6 @@ def test_a_campaign_without_a_row_is_reported_as_json_too(world: World) -> None:
     assert (world.folder / report["journal"]).is_file()
 
 
-def wait_for_rows(folder: Path) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if any(len(path.read_text().splitlines()) > 1 for path in folder.glob("performance_results_*.csv")):
-            return
-        time.sleep(0.1)
-    raise AssertionError("no row was written")
-
-
 def test_a_dry_run_shows_the_plan_and_changes_nothing(world: World) -> None:
     result = world.run("collect", "--dry-run", "--user-counts", "10,30", "--cooldown-seconds", "180")
 
@@ -217,18 +137,18 @@ def test_no_cluster_is_exit_code_4(world: World) -> None:
     assert len(result.stderr.strip().splitlines()) == 1
 
 
+def test_a_cluster_that_goes_away_while_it_is_checked_is_exit_code_4(world: World) -> None:
+    world.kubernetes.fail_next(Fault(503), times=99, path="/pods")
+    result = world.run("collect")
+    assert result.returncode == 4
+    assert "could not list pods in namespace default for now" in result.stderr
+    assert world.kubernetes.patches == []
+
+
 def test_the_script_of_phase_1_is_the_same_command(world: World) -> None:
     script = Path(__file__).parents[2] / "kpp" / "collector" / "collector.py"
 
-    result = subprocess.run(
-        [sys.executable, script, "--dry-run", "--json"],
-        env=world.environment,
-        cwd=world.folder,
-        text=True,
-        capture_output=True,
-        timeout=60,
-        check=True,
-    )
+    result = world.run_python(str(script), "--dry-run", "--json")
 
     assert json.loads(result.stdout)["services"] == sorted(SERVICES)
 
@@ -240,15 +160,7 @@ def test_collecting_loads_neither_torch_nor_scikit_learn(world: World) -> None:
         "print(sorted({'torch', 'sklearn', 'matplotlib'} & set(sys.modules)), file=sys.stderr)"
     )
 
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        env=world.environment,
-        cwd=world.folder,
-        text=True,
-        capture_output=True,
-        timeout=60,
-        check=True,
-    )
+    result = world.run_python("-c", code)
 
     assert json.loads(result.stdout)["rows"] > 0
     assert result.stderr.splitlines()[-1] == "[]"

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,38 +12,26 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.processes import Place, Process, environment_with
 from tests.collector.boutique_load import SERVICES
-from tests.collector.fake_prometheus import FakePrometheus, Request, Response, slow
+from tests.collector.fake_prometheus import BAD_DATA, FakePrometheus, Request, Response, slow
 
 RANGE = ("--from", "2023-11-14T22:00:00Z", "--to", "2023-11-14T22:09:00Z")
 
 
 @dataclass
-class World:
+class World(Place):
     prometheus: FakePrometheus
-    folder: Path
 
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        own = {name: value for name, value in os.environ.items() if not name.startswith("KPP_")}
-        return subprocess.Popen(
-            [sys.executable, "-m", "kpp", "import", *arguments],
-            env={**own, "PROMETHEUS_URL": self.prometheus.url, "KUBECONFIG": "/nowhere", "COLUMNS": "80"},
-            cwd=self.folder,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-
-    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        with self.start(*arguments) as process:
-            out, err = process.communicate(timeout=120)
-        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+    def start(self, *arguments: str) -> Process:
+        return super().start("import", *arguments)
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     with FakePrometheus() as prometheus:
-        yield World(prometheus, tmp_path)
+        found = environment_with(PROMETHEUS_URL=prometheus.url, KUBECONFIG="/nowhere")
+        yield World(tmp_path, found, prometheus)
 
 
 def test_a_table_is_imported_without_a_cluster(world: World) -> None:
@@ -95,6 +82,11 @@ def test_the_text_says_what_the_load_is_and_where_the_files_are(world: World) ->
         ((*RANGE, "--users-file", "nowhere.csv"), 3, "nowhere.csv: cannot be read: No such file"),
         ((*RANGE, "--users-query", "up"), 2, "the query for the users has no value in this range: up"),
         (
+            (*RANGE, "--users-query", "sum(("),
+            2,
+            "unexpected end of input inside braces: sum((; paste it into Prometheus and mend it, or name",
+        ),
+        (
             (*RANGE, "--profile", "linkerd"),
             2,
             "linkerd: there is no such profile; name a file, or one of those",
@@ -111,6 +103,7 @@ def test_the_text_says_what_the_load_is_and_where_the_files_are(world: World) ->
 )
 def test_what_cannot_be_is_one_line(arguments: tuple[str, ...], code: int, text: str, world: World) -> None:
     (world.folder / "taken.csv").touch()
+    world.prometheus.answer(lambda request: request.query == "sum((", BAD_DATA)
     result = world.run(*arguments)
     assert result.returncode == code
     lines = [line for line in result.stderr.splitlines() if line.startswith("kpp: ")]

@@ -77,7 +77,7 @@ def test_an_error_tells_what_it_came_on_top_of(
     assert exit_.value.code == KubernetesError.exit_code
     assert capsys.readouterr().err.splitlines() == [
         "kpp: not restored: refused; ask; restore by hand",
-        "kpp: before that: interrupted; run again",
+        "kpp: before that: interrupted",
     ]
 
 

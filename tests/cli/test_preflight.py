@@ -1,9 +1,7 @@
 """`kpp collect --check` as a process on a served cluster: text, JSON, exit codes, and nothing touched."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +10,7 @@ from kpp.clock import SystemClock
 from kpp.simulator.cluster import Simulation
 from kpp.simulator.pace import RealPace
 from kpp.simulator.serving import KUBECONFIG
+from tests.cli.processes import Place, environment_with
 from tests.collector.preflight.checked_worlds import everything_but
 from tests.end_to_end.campaigns import World, serve_world
 from tests.simulator.simulations import three_tier
@@ -43,16 +42,7 @@ def kpp(
         "KPP_EXCLUDED_SERVICES": "database",
         "COLUMNS": str(columns),
     }
-    others = {name: value for name, value in os.environ.items() if not name.startswith("KPP_")}
-    return subprocess.run(
-        [sys.executable, "-m", "kpp", "collect", *arguments],
-        env={**others, **settings, **environment},
-        cwd=world.folder,
-        text=True,
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
+    return Place(world.folder, environment_with(**settings | environment)).run("collect", *arguments)
 
 
 def test_all_well_is_exit_code_0(world: World) -> None:

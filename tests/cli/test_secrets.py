@@ -1,15 +1,14 @@
 """Planted secrets are found in nothing that kpp prints and in no file that it leaves."""
 
-import os
 import subprocess
-import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.test_collect import QUICK
+from tests.cli.collecting import QUICK
+from tests.cli.processes import Place, environment_with
 from tests.collector.boutique_load import SERVICES
 from tests.collector.fake_kubernetes import FakeKubernetes
 from tests.collector.fake_prometheus import FakePrometheus, Request, Response
@@ -58,16 +57,7 @@ def access(kind: str, folder: Path, prometheus: FakePrometheus) -> dict[str, str
 
 
 def run(folder: Path, environment: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("KPP_")}
-    return subprocess.run(
-        [sys.executable, "-m", "kpp", *arguments],
-        env={**inherited, **QUICK, **environment, "COLUMNS": "10000"},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return Place(folder, environment_with(**QUICK, **environment, COLUMNS="10000")).run(*arguments)
 
 
 def assert_hidden(result: "subprocess.CompletedProcess[str]", folder: Path) -> None:

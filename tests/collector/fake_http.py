@@ -91,12 +91,16 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        if len(body) < length:
+            self.close_connection = True  # the client was killed while it was asking
+            return
         request = Request(
             self.command,
             url.path,
             dict(parse_qsl(url.query)),
             {name.lower(): value for name, value in self.headers.items()},
-            json.loads(self.rfile.read(length)) if length else None,
+            json.loads(body) if length else None,
         )
         answer = self.server.answer(request)
         if isinstance(answer, Silence):
@@ -115,7 +119,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        with contextlib.suppress(ConnectionError):  # the client may have been killed
+            self.wfile.write(body)
 
     def _break_off(self, silence: Silence) -> None:
         self.close_connection = True

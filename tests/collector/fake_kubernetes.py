@@ -31,9 +31,15 @@ _DISCOVERY = {
     "/version": {"major": "1", "minor": "32", "gitVersion": "v1.32.0", **dict.fromkeys(_NOT_TOLD, "-")},
 }
 _ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-_LISTS = {"deployments": "Deployment", "replicasets": "ReplicaSet", "pods": "Pod", "nodes": "Node"}
+_LISTS = {
+    "deployments": "Deployment",
+    "replicasets": "ReplicaSet",
+    "pods": "Pod",
+    "nodes": "Node",
+    "horizontalpodautoscalers": "HorizontalPodAutoscaler",
+}
 _PATH = re.compile(
-    r"/(?:api|apis/apps|apis/coordination.k8s.io)/v1(?:/namespaces/(?P<namespace>[^/]+))?/(?P<resource>[a-z]+)(?:/(?P<name>[^/]+))?"
+    r"/(?:api/v1|apis/apps/v1|apis/coordination.k8s.io/v1|apis/autoscaling/v2)(?:/namespaces/(?P<namespace>[^/]+))?/(?P<resource>[a-z]+)(?:/(?P<name>[^/]+))?"
 )
 
 
@@ -202,7 +208,10 @@ class FakeKubernetes:
 
     def _objects(self, resource: str) -> dict[str, Object]:
         cluster = self.cluster
-        stores = (cluster.deployments, cluster.replica_sets, cluster.pods, cluster.nodes)
+        stores: tuple[dict[str, Object], ...] = (
+            *(cluster.deployments, cluster.replica_sets, cluster.pods, cluster.nodes),
+            {},  # no autoscaler
+        )
         return dict(zip(_LISTS, stores, strict=True))[resource]
 
     def _list(self, resource: str, objects: dict[str, Object], query: dict[str, str]) -> Object | None:

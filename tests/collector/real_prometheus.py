@@ -1,22 +1,18 @@
 """A real Prometheus that holds what a test wrote down: OpenMetrics in, the HTTP API out."""
 
 import json
-import re
 import subprocess
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import requests
-
+from tests.prometheus_process import run_prometheus
 from tests.real_parts import require
 
 STARTED_AT = 1_700_000_010
 SCRAPE_SECONDS = 15
 SCRAPE_COUNT = 41
 ENDED_AT = STARTED_AT + SCRAPE_SECONDS * (SCRAPE_COUNT - 1)  # of the last scrape, 600 s later
-START_UP_LIMIT_SECONDS = 60
 
 
 def counter(name: str, per_second: float, labels: Mapping[str, str], *, reset_at: int | None = None) -> str:
@@ -59,28 +55,6 @@ def serve_series(series: Iterable[str], folder: Path) -> Iterator[str]:
 @contextmanager
 def serve_blocks(data: Path, folder: Path) -> Iterator[str]:
     """Run Prometheus over blocks that `promtool` wrote; yields its URL."""
-    prometheus = require("prometheus")
-    settings, log = folder / "prometheus.yml", folder / "log"
-    settings.write_text("{}")
-    command: list[str | Path] = [
-        prometheus,
-        f"--config.file={settings}",
-        f"--storage.tsdb.path={data}",
-        "--storage.tsdb.retention.time=100y",
-        "--web.listen-address=127.0.0.1:0",
-    ]
-    with log.open("wb") as stderr, subprocess.Popen(command, stderr=stderr, cwd=folder) as process:
-        try:
-            yield _await_ready(process, log)
-        finally:
-            process.terminate()
-
-
-def _await_ready(process: "subprocess.Popen[bytes]", log: Path) -> str:
-    deadline = time.monotonic() + START_UP_LIMIT_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        listening = re.search(r'Listening on"? address=(127\.0\.0\.1:\d+)', log.read_text())
-        if listening and requests.get(f"http://{listening[1]}/-/ready", timeout=10).ok:
-            return f"http://{listening[1]}"
-        time.sleep(0.05)
-    raise RuntimeError(f"Prometheus did not start: {log.read_text()}")
+    options = (f"--storage.tsdb.path={data}", "--storage.tsdb.retention.time=100y")
+    with run_prometheus(folder, *options) as address:
+        yield f"http://{address}"

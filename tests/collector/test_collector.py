@@ -1,108 +1,31 @@
-import copy
 import csv
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kpp.clock import ManualClock
+from kpp.collector.campaign.manifest import manifest_path
+from kpp.collector.campaign.plan import Phase
 from kpp.collector.collector import run_campaign
-from kpp.collector.config import Config
-from kpp.collector.csv_writer import CsvWriter
 from kpp.collector.kubernetes_client import KubernetesClient
-from kpp.collector.manifest import manifest_path
 from kpp.collector.measurement import Measurement
-from kpp.collector.plan import Experiment, Phase, Plan
 from kpp.collector.prometheus_client import PrometheusClient
 from kpp.errors import ConfigError, Interrupted, KppError, KubernetesError, PrometheusError, RolloutError
 from tests.collector.boutique_load import SERVICES
-from tests.collector.fake_kubernetes import FakeKubernetes, Fault
-from tests.collector.fake_prometheus import NOT_READY, FakePrometheus
-
-STARTED_AT = 1_772_569_512.0
-
-
-@dataclass
-class Watcher:
-    """Notes what it is told, with the time; may break in at a phase."""
-
-    clock: ManualClock
-    break_at: tuple[int, Phase] | None = None
-    error: BaseException | None = None
-    files: CsvWriter | None = None
-    phases: list[tuple[int, Phase, float]] = field(default_factory=list)
-    batches: list[Sequence[Measurement]] = field(default_factory=list)
-    changes: list[str] = field(default_factory=list)
-
-    def started(self, plan: Plan, files: CsvWriter) -> None:
-        self.files = files
-
-    def restored(self, changes: Sequence[str]) -> None:
-        self.changes += changes
-
-    def entered(self, experiment: Experiment, phase: Phase) -> None:
-        self.phases.append((experiment.number, phase, self.clock.now()))
-
-    def waited(self) -> None:
-        number, phase, entered_at = self.phases[-1]
-        if self.break_at == (number, phase) and self.clock.now() > entered_at + 90 and self.error:
-            raise self.error
-
-    def sampled(self, rows: Sequence[Measurement]) -> None:
-        self.batches.append(rows)
-
-
-@dataclass
-class World:
-    """A cluster, a Prometheus, and a campaign of two short experiments on them."""
-
-    kubernetes: FakeKubernetes
-    prometheus: FakePrometheus
-    config: Config
-    clock: ManualClock
-    watcher: Watcher
-
-    def run(self) -> None:
-        api_client = self.kubernetes.api_client()
-        with (
-            KubernetesClient(self.config, self.clock, api_client) as cluster,
-            PrometheusClient(self.config, self.clock) as prometheus,
-        ):
-            run_campaign(self.config, cluster, prometheus, self.clock, self.watcher)
-
-    def load_generator(self) -> Any:
-        return copy.deepcopy(self.kubernetes.deployments["loadgenerator"]["spec"])
-
-    def rows(self) -> list[dict[str, str]]:
-        assert self.watcher.files is not None
-        with self.watcher.files.path.open(newline="") as file:
-            return list(csv.DictReader(file))
+from tests.collector.campaign_worlds import World, open_world
+from tests.collector.fake_kubernetes import Fault
+from tests.collector.fake_prometheus import NOT_READY
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    clock = ManualClock(STARTED_AT)
-    with FakeKubernetes() as kubernetes:
-        pods = {
-            pod["metadata"]["name"]: service
-            for service in SERVICES
-            for pod in kubernetes.cluster.pods_of(service)
-        }
-        with FakePrometheus(pods) as prometheus:
-            config = Config(
-                prometheus_url=prometheus.url,
-                user_counts=(10, 30),
-                spawn_rate=5,
-                measured_seconds=180,
-                output_directory=tmp_path,
-                request_timeout_seconds=2,
-            )
-            yield World(kubernetes, prometheus, config, clock, Watcher(clock))
+    with open_world(tmp_path) as served:
+        yield served
 
 
 def test_a_campaign_measures_every_service_at_every_load(world: World) -> None:

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kpp.collector.cluster.services import Resources
 from kpp.collector.csv_writer import CsvWriter, TableMarks
 from kpp.collector.measurement import Measurement
-from kpp.collector.services import Resources
-from kpp.collector.signals import Call, Signals
+from kpp.collector.prometheus.signals import Call, Signals
 from kpp.errors import ConfigError, InputError, Interrupted
 
 STARTED_AT = datetime(2026, 3, 1, 23, 59, 59, 900_000, tzinfo=UTC).timestamp()

@@ -1,11 +1,7 @@
 """A real Prometheus that asks for TLS, a client certificate, a password and a path."""
 
-import re
-import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import trustme
@@ -14,11 +10,10 @@ from kpp.clock import ManualClock
 from kpp.collector.config import read_config
 from kpp.collector.prometheus_client import PrometheusClient
 from kpp.errors import PrometheusError
-from tests.real_parts import require
+from tests.prometheus_process import run_prometheus
 
 PASSWORD = "s3same-0pen"
 BCRYPT = "$2b$05$abcdefghijklmnopqrstuuXlbUQdagLttUsMgwDZ34mevw24LAijC"  # of it
-START_UP_LIMIT_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -31,42 +26,25 @@ class Guarded:
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    prometheus, folder, authority = require("prometheus"), tmp_path_factory.mktemp("guarded"), trustme.CA()
+    folder, authority = tmp_path_factory.mktemp("guarded"), trustme.CA()
     server, client = authority.issue_cert("127.0.0.1"), authority.issue_cert("kpp@example.org")
     authority.cert_pem.write_to_path(folder / "ca.pem")
     server.private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
     client.private_key_and_cert_chain_pem.write_to_path(folder / "client.pem")
-    (folder / "prometheus.yml").write_text("{}")
     (folder / "web.yml").write_text(
         "tls_server_config: {cert_file: server.pem, key_file: server.pem, client_ca_file: ca.pem, "
         "client_auth_type: RequireAndVerifyClientCert}\n"
         f"basic_auth_users: {{kpp: '{BCRYPT}'}}\n"
     )
-    command = [str(prometheus), "--config.file=prometheus.yml", "--web.config.file=web.yml"]
-    command += ["--web.listen-address=127.0.0.1:0", "--web.route-prefix=/team/prometheus"]
-    log = folder / "log"
-    with log.open("wb") as stderr, subprocess.Popen(command, stderr=stderr, cwd=folder) as process:
-        try:
-            access = {
-                "PROMETHEUS_CA_FILE": str(folder / "ca.pem"),
-                "PROMETHEUS_CLIENT_CERTIFICATE": str(folder / "client.pem"),
-                "PROMETHEUS_USER": "kpp",
-                "PROMETHEUS_PASSWORD": PASSWORD,
-            }
-            yield Guarded(f"https://{await_address(process, log)}/team/prometheus", access)
-        finally:
-            process.terminate()
-
-
-def await_address(process: "subprocess.Popen[bytes]", log: Path) -> str:
-    deadline = time.monotonic() + START_UP_LIMIT_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        text = log.read_text()
-        listening = re.search(r'Listening on"? address=(127\.0\.0\.1:\d+)', text)
-        if listening and "Server is ready to receive web requests" in text:
-            return listening[1]
-        time.sleep(0.05)
-    raise RuntimeError(f"Prometheus did not start: {log.read_text()}")
+    access = {
+        "PROMETHEUS_CA_FILE": str(folder / "ca.pem"),
+        "PROMETHEUS_CLIENT_CERTIFICATE": str(folder / "client.pem"),
+        "PROMETHEUS_USER": "kpp",
+        "PROMETHEUS_PASSWORD": PASSWORD,
+    }
+    options = ("--web.config.file=web.yml", "--web.route-prefix=/team/prometheus")
+    with run_prometheus(folder, *options) as address:
+        yield Guarded(f"https://{address}/team/prometheus", access)
 
 
 def ask(guarded: Guarded, url: str | None = None, **changes: str) -> None:

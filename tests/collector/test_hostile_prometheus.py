@@ -14,14 +14,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kpp.clock import ManualClock
+from kpp.collector.cluster.services import Service
 from kpp.collector.config import Config
 from kpp.collector.profiles.profile import Labels
-from kpp.collector.prometheus_answer import MATRIX, VECTOR, read_answer
-from kpp.collector.prometheus_client import CpuSource, PrometheusClient
-from kpp.collector.prometheus_faults import SHOWN_CHARACTERS, AnswerFaultError
-from kpp.collector.prometheus_session import MOST_BYTES, Reply
-from kpp.collector.services import Service
-from kpp.collector.signals import (
+from kpp.collector.prometheus.answer import MATRIX, VECTOR, read_answer
+from kpp.collector.prometheus.faults import SHOWN_CHARACTERS, AnswerFaultError
+from kpp.collector.prometheus.session import MOST_BYTES, Reply
+from kpp.collector.prometheus.signals import (
     CpuAnswers,
     RequestAnswers,
     by_container,
@@ -29,6 +28,7 @@ from kpp.collector.signals import (
     calls_per_request,
     join_signals,
 )
+from kpp.collector.prometheus_client import CpuSource, PrometheusClient
 from kpp.errors import PrometheusError
 from tests.collector.fake_prometheus import FakePrometheus, vector
 

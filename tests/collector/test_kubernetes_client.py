@@ -34,17 +34,6 @@ DRIVEN = {
 
 
 @pytest.fixture
-def fake() -> Iterator[FakeKubernetes]:
-    with FakeKubernetes() as fake:
-        yield fake
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def client(fake: FakeKubernetes, clock: ManualClock) -> Iterator[KubernetesClient]:
     with KubernetesClient(Config(), clock, fake.api_client()) as client:
         yield client

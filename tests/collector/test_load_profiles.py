@@ -8,9 +8,10 @@ import pytest
 from kubernetes.config import new_client_from_config
 
 from kpp.clock import SystemClock
+from kpp.collector.cluster.load_profile import parse_load_variables
+from kpp.collector.cluster.state import Restored
 from kpp.collector.config import Config
 from kpp.collector.kubernetes_client import KubernetesClient
-from kpp.collector.load_profile import parse_load_variables
 from kpp.errors import ConfigError, KubernetesError
 from kpp.simulator.kubernetes.objects.resources import DEPLOYMENTS
 from tests.simulator.kubernetes.conftest import Served, serve
@@ -67,9 +68,9 @@ def drive(served: Served, tmp_path: Path, manifest: str, **settings: Any) -> Ite
         client.set_load(40, 5)
         client.start_load(40)
         yield client
-        (change,) = client.restore(state)
+        (change,) = client.restore(state).changes
         assert change.startswith(f"Deployment {config.load_generator}: replicas ")
-        assert client.restore(state) == ()
+        assert client.restore(state) == Restored()
     assert spec(served, config.load_generator) == before
 
 

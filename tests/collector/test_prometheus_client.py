@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from kpp.clock import ManualClock
+from kpp.collector.cluster.services import Service
 from kpp.collector.config import Config, read_config
 from kpp.collector.prometheus_client import CpuSource, PrometheusClient, Signals
-from kpp.collector.services import Service
 from kpp.errors import PrometheusError
 from tests.collector import boutique_load
 from tests.collector.fake_prometheus import (

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kpp.clock import ManualClock
+from kpp.collector.cluster.services import Service
 from kpp.collector.config import Config
 from kpp.collector.profiles.profile import Signal
 from kpp.collector.profiles.reading import read_profile
-from kpp.collector.prometheus_api import PrometheusApi
+from kpp.collector.prometheus.api import PrometheusApi
 from kpp.collector.prometheus_client import Call, CpuSource, PrometheusClient, Signals
 from kpp.collector.queries import Query, quote
-from kpp.collector.services import Service
 from tests.collector.boutique_series import AMBIENT, NEIGHBOR, ODD_NAME, POD_LABELS, SHOP, boutique_series
 from tests.collector.real_prometheus import ENDED_AT, serve_series
 

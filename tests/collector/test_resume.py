@@ -9,23 +9,30 @@ from typing import Any
 
 import pytest
 
-from kpp.clock import ManualClock
-from kpp.collector.collector import restore_campaign, resume_campaign, run_campaign
+from kpp.collector.campaign.journal import Journal
+from kpp.collector.campaign.journal_record import CampaignRecord, find_unrestored, journal_of, read_journal
+from kpp.collector.campaign.manifest import manifest_path
+from kpp.collector.campaign.plan import Experiment, Level, Phase, Plan, plan_campaign
+from kpp.collector.campaign.resuming import refuse_other_settings, settings_of
+from kpp.collector.cluster.state import ClusterState, Restored
+from kpp.collector.collector import close_campaign, restore_campaign, resume_campaign, run_campaign
 from kpp.collector.config import Config, read_config
-from kpp.collector.journal import Journal
-from kpp.collector.journal_record import CampaignRecord, journal_of, read_journal
 from kpp.collector.kubernetes_client import KubernetesClient
-from kpp.collector.manifest import manifest_path
 from kpp.collector.measurement import Measurement
-from kpp.collector.plan import Experiment, Level, Phase, Plan, plan_campaign
 from kpp.collector.prometheus_client import PrometheusClient
-from kpp.collector.resuming import refuse_other_settings, settings_of
-from kpp.errors import ClusterError, ConfigError, KubernetesError, LeaseLostError, PrometheusError
+from kpp.errors import (
+    ClusterError,
+    ConfigError,
+    KubernetesError,
+    LeaseLostError,
+    PrometheusError,
+    ShortfallError,
+)
 from tests.collector.boutique_load import SERVICES
-from tests.collector.fake_kubernetes import FakeKubernetes, Fault
-from tests.collector.fake_prometheus import NOT_READY, FakePrometheus
-from tests.collector.test_collector import STARTED_AT, Watcher
-from tests.collector.test_collector import World as Campaign
+from tests.collector.campaign_worlds import Watcher, open_world
+from tests.collector.campaign_worlds import World as Campaign
+from tests.collector.fake_kubernetes import Fault
+from tests.collector.fake_prometheus import NOT_READY
 
 LEVELS = [Level(10), Level(30, {"frontend": 2, "adservice": 3})]
 
@@ -55,28 +62,14 @@ class Doomed(Watcher):
 class DeadClient(KubernetesClient):
     """Leaves the cluster as it is when its campaign dies, as kill -9 does."""
 
-    def restore(self, state: Any) -> tuple[str, ...]:
+    def restore(self, state: ClusterState) -> Restored:
         raise PowerCut
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[Campaign]:
-    clock = ManualClock(STARTED_AT)
-    with FakeKubernetes() as kubernetes:
-        pods = {
-            pod["metadata"]["name"]: service
-            for service in SERVICES
-            for pod in kubernetes.cluster.pods_of(service)
-        }
-        with FakePrometheus(pods) as prometheus:
-            config = Config(
-                prometheus_url=prometheus.url,
-                user_counts=(10, 30),
-                measured_seconds=180,
-                output_directory=tmp_path,
-                request_timeout_seconds=2,
-            )
-            yield Campaign(kubernetes, prometheus, config, clock, Watcher(clock))
+    with open_world(tmp_path) as served:
+        yield served
 
 
 def die(world: Campaign, at: tuple[int, Phase], monkeypatch: pytest.MonkeyPatch) -> CampaignRecord:
@@ -85,7 +78,7 @@ def die(world: Campaign, at: tuple[int, Phase], monkeypatch: pytest.MonkeyPatch)
     plan = plan_campaign(world.config, LEVELS)
     with monkeypatch.context() as patched:
         patched.setattr(Journal, "ended", lambda *_: None)
-        patched.setattr("kpp.collector.lease.CampaignLease.release", lambda _: None)
+        patched.setattr("kpp.collector.cluster.lease.CampaignLease.release", lambda _: None)
         with (
             DeadClient(world.config, world.clock, world.kubernetes.api_client()) as cluster,
             PrometheusClient(world.config, world.clock) as prometheus,
@@ -98,12 +91,19 @@ def die(world: Campaign, at: tuple[int, Phase], monkeypatch: pytest.MonkeyPatch)
     return record
 
 
-def resume(world: Campaign, record: CampaignRecord) -> None:
+def resume(world: Campaign, record: CampaignRecord, check: Callable[[], object] = lambda: None) -> None:
     with (
         KubernetesClient(world.config, world.clock, world.kubernetes.api_client()) as cluster,
         PrometheusClient(world.config, world.clock) as prometheus,
     ):
-        resume_campaign(record, world.config, cluster, prometheus, world.clock, world.watcher)
+        resume_campaign(record, world.config, cluster, prometheus, world.clock, world.watcher, check)
+
+
+def read(record: CampaignRecord) -> CampaignRecord:
+    """What the journal says by now."""
+    found = read_journal(record.path)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize("number", [1, 2])
@@ -173,7 +173,7 @@ def test_replicas_of_what_is_no_service_are_refused_before_anything_is_touched(w
     assert list(world.config.output_directory.iterdir()) == []
 
 
-def restore(world: Campaign, record: CampaignRecord) -> tuple[str, ...]:
+def restore(world: Campaign, record: CampaignRecord) -> Restored:
     with KubernetesClient(world.config, world.clock, world.kubernetes.api_client()) as cluster:
         return restore_campaign(record, cluster, world.clock)
 
@@ -184,14 +184,14 @@ def test_restoring_says_what_it_changed_and_the_second_time_nothing(
     before = world.kubernetes.cluster.specs()
     record = die(world, (2, Phase.WARMUP), monkeypatch)
 
-    assert restore(world, record) == (
-        "Deployment loadgenerator: replicas 1, USERS=30, RATE=10 in container main -> "
+    assert restore(world, record).changes == (
+        "Deployment loadgenerator: replicas 1, USERS=30, RATE=5 in container main -> "
         "replicas 1, USERS=10, RATE=1 in container main",
         "Deployment adservice: replicas 3 -> replicas 1",
         "Deployment frontend: replicas 2 -> replicas 1",
     )
     assert world.kubernetes.cluster.specs() == before
-    assert restore(world, record) == ()
+    assert restore(world, record) == Restored()
     assert world.kubernetes.leases == {}
 
 
@@ -201,22 +201,134 @@ def test_another_cluster_is_not_put_back_as_the_campaigns_was(
 ) -> None:
     record = die(world, (2, Phase.WARMUP), monkeypatch)
     deployments = world.kubernetes.deployments
-    if is_there:
-        deployments["loadgenerator"]["metadata"]["uid"] = "of another cluster"
-    else:
+    for each in deployments.values():
+        each["metadata"]["uid"] += " of another cluster"
+    if not is_there:
         del deployments["loadgenerator"]
     before = world.kubernetes.cluster.specs()
 
     with pytest.raises(
-        KubernetesError, match=r"another cluster than the campaign's.*--kube-context"
-    ) as raised:
+        KubernetesError, match=r"may be another cluster, and nothing was written.*--kube-context.*--gone"
+    ):
         restore(world, record)
 
     assert world.kubernetes.cluster.specs() == before
-    assert "kubectl patch deployment frontend" in str(raised.value)
-    after = read_journal(record.path)
-    assert after is not None
-    assert not after.is_restored, "what is still changed elsewhere must not count as restored"
+    assert not read(record).is_restored, "what is still changed elsewhere must not count as restored"
+
+    gone = close_campaign(record, "loadgenerator", world.clock).gone
+
+    assert (
+        gone[0] == "Deployment loadgenerator is gone; it had replicas 1, USERS=10, RATE=1 in container main"
+    )
+    assert len(gone) == 3
+    assert world.kubernetes.cluster.specs() == before
+    assert read(record).is_restored
+    assert read(record).gone == gone
+    assert close_campaign(record, "loadgenerator", world.clock) == Restored(), "it is closed"
+
+
+def test_what_is_gone_is_told_the_rest_put_back_and_that_is_the_end(
+    world: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = world.kubernetes.cluster.specs()
+    record = die(world, (2, Phase.WARMUP), monkeypatch)
+    del world.kubernetes.deployments["loadgenerator"]
+    del world.kubernetes.deployments["adservice"]
+
+    restored = restore(world, record)
+
+    assert restored.changes == ("Deployment frontend: replicas 2 -> replicas 1",)
+    assert restored.gone == (
+        "Deployment loadgenerator is gone; it had replicas 1, USERS=10, RATE=1 in container main",
+        "Deployment adservice is gone; it had replicas 1",
+    )
+    assert world.kubernetes.cluster.specs().items() <= before.items()
+    assert read(record).is_restored
+    assert read(record).gone == restored.gone
+    assert find_unrestored(world.config.output_directory) is None
+
+
+def test_what_was_made_anew_is_left_and_told_with_the_command_that_puts_it_back(
+    world: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = world.kubernetes.cluster.specs()
+    record = die(world, (2, Phase.WARMUP), monkeypatch)
+    world.kubernetes.deployments["loadgenerator"]["metadata"]["uid"] = "new"
+    world.kubernetes.deployments["frontend"]["metadata"]["uid"] = "new"
+    left = world.kubernetes.cluster.specs()
+
+    restored = restore(world, record)
+
+    after = world.kubernetes.cluster.specs()
+    assert restored.changes == ("Deployment adservice: replicas 3 -> replicas 1",)
+    assert {name for name, spec in after.items() if spec != before[name]} == {"loadgenerator", "frontend"}
+    assert all(after[name] == left[name] for name in ("loadgenerator", "frontend"))
+    load_generator, frontend = restored.gone
+    assert "was made anew and is left as it is, with replicas 1, USERS=30, RATE=5 in" in load_generator
+    assert "kubectl patch deployment loadgenerator --namespace default" in load_generator
+    assert frontend.startswith(
+        "Deployment frontend was made anew and is left as it is, with replicas 2; it had replicas 1"
+    )
+    with pytest.raises(ClusterError, match="the load generator was made anew since the campaign began"):
+        resume(world, record)
+
+
+def test_a_journal_without_the_services_uids_is_put_back_too(
+    world: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = world.kubernetes.cluster.specs()
+    record = die(world, (2, Phase.WARMUP), monkeypatch)
+    lines = [json.loads(line) for line in record.path.read_text().splitlines()]
+    for event in lines:
+        event.get("state", {}).pop("service_uids", None)
+    record.path.write_text("".join(f"{json.dumps(event)}\n" for event in lines))
+
+    assert len(restore(world, record).changes) == 3
+    assert world.kubernetes.cluster.specs() == before
+
+
+def test_a_campaign_whose_load_generator_is_made_anew_meanwhile_does_not_end_well(world: Campaign) -> None:
+    class Remaking(Watcher):
+        def entered(self, experiment: Experiment, phase: Phase) -> None:
+            super().entered(experiment, phase)
+            if (experiment.number, phase) == (2, Phase.WARMUP):
+                world.kubernetes.deployments["loadgenerator"]["metadata"]["uid"] = "new"
+
+    world.watcher = Remaking(world.clock)
+    with pytest.raises(
+        KubernetesError, match="while it was measured: Deployment loadgenerator was made anew"
+    ):
+        world.run()
+
+    (journal,) = world.config.output_directory.glob("performance_journal_*")
+    record = read_journal(journal)
+    assert record is not None
+    assert (record.outcome, record.is_restored, len(record.gone)) == ("failed", True, 1)
+
+
+@pytest.mark.parametrize("is_dead", [True, False])
+def test_what_a_campaign_needs_is_checked_when_it_is_put_back_and_before_it_goes_on(
+    world: Campaign, monkeypatch: pytest.MonkeyPatch, is_dead: bool
+) -> None:
+    before = world.kubernetes.cluster.specs()
+    record = die(world, (2, Phase.WARMUP), monkeypatch)
+    if not is_dead:
+        restore(world, record)
+    seen = []
+
+    def refuse() -> None:
+        seen.append(world.kubernetes.cluster.specs())
+        raise ShortfallError("no", mend="mend it")
+
+    with pytest.raises(ShortfallError):
+        resume(world, record, refuse)
+
+    assert seen == [before]
+    assert read(record).is_restored
+    assert read(record).outcome == "failed"
+    assert world.kubernetes.leases == {}
+    resume(world, record)
+    assert read(record).is_finished
 
 
 def test_what_was_put_back_is_told_when_a_campaign_goes_on(
@@ -444,7 +556,7 @@ def test_what_can_be_put_back_is_although_something_cannot(
     assert "loadgenerator" not in str(caught.value)
     differing = {name for name, spec in world.kubernetes.cluster.specs().items() if spec != before[name]}
     assert differing == {"adservice"}
-    assert restore(world, record) == ("Deployment adservice: replicas 3 -> replicas 1",)
+    assert restore(world, record).changes == ("Deployment adservice: replicas 3 -> replicas 1",)
 
 
 def test_the_journal_has_everything_before_the_cluster_is_touched(

@@ -10,12 +10,12 @@ import pytest
 from kubernetes.config import new_client_from_config
 
 from kpp.clock import Clock
+from kpp.collector.campaign.plan import Experiment, Phase, Plan
 from kpp.collector.collector import run_campaign
 from kpp.collector.config import Config
 from kpp.collector.csv_writer import CsvWriter
 from kpp.collector.kubernetes_client import KubernetesClient
 from kpp.collector.measurement import Measurement
-from kpp.collector.plan import Experiment, Phase, Plan
 from kpp.collector.prometheus_client import PrometheusClient
 from kpp.simulator.cluster import Simulation
 from kpp.simulator.engine import EngineSnapshot, RequestReport

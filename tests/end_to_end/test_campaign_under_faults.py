@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from kpp.collector.campaign.plan import Experiment, Phase
 from kpp.collector.csv_writer import MEASUREMENT_COLUMNS
 from kpp.collector.history.importing import Request, import_history
 from kpp.collector.history.instants import Grid
 from kpp.collector.history.loads import Interval
 from kpp.collector.measurement import Measurement
-from kpp.collector.plan import Experiment, Phase
 from kpp.errors import RolloutError
 from kpp.schema import SERVICE, TIMESTAMP
 from kpp.simulator.fault_file import (
@@ -127,10 +127,14 @@ def test_faults_that_pass_cost_no_row(
     campaign = collect_with(world, fault)
 
     assert caplog.text.count("scripted fault for") == 2 * (fault.times or 1)
+    assert_nothing_lost(campaign)
+    assert load_found(world) == before
+
+
+def assert_nothing_lost(campaign: Witness) -> None:
     assert written(campaign) == {(at, service) for at in campaign.grid for service in SERVICES}
     for row in campaign.rows:
         assert_true(campaign, row)
-    assert load_found(world) == before
 
 
 def test_answers_that_come_after_the_time_out_are_asked_for_again(
@@ -147,9 +151,7 @@ def test_answers_that_come_after_the_time_out_are_asked_for_again(
     )
 
     assert caplog.text.count("scripted fault for") == 2
-    assert written(campaign) == {(at, service) for at in campaign.grid for service in SERVICES}
-    for row in campaign.rows:
-        assert_true(campaign, row)
+    assert_nothing_lost(campaign)
     assert load_found(world) == before
 
 

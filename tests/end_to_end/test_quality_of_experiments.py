@@ -9,8 +9,8 @@ from statistics import fmean
 
 import pytest
 
-from kpp.collector.journal_record import CampaignRecord, journal_of, read_journal
-from kpp.collector.plan import Phase, plan_campaign
+from kpp.collector.campaign.journal_record import CampaignRecord, journal_of, read_journal
+from kpp.collector.campaign.plan import Phase, plan_campaign
 from kpp.collector.quality.quality_file import quality_path
 from kpp.errors import ShortfallError
 from kpp.simulator.faults import Fault, Refuse

@@ -76,7 +76,7 @@ def test_a_killed_campaign_is_restored_and_then_refuses_to_go_on_otherwise(scene
     assert len(restored.report["changes"]) == 1
     assert "USERS=10" in restored.report["changes"][0]
     again = scene.kpp("restore", "--json")
-    assert again.report == {"journal": None, "changes": []}
+    assert again.report == {"journal": None, "changes": [], "gone": []}
     (journal,) = scene.output.glob("performance_journal_*.jsonl")
     assert f"all is as the campaign of {journal} found it" in scene.kpp("restore", str(journal)).output
     scene.settle()

@@ -1,6 +1,6 @@
 """What the answers say of a service's pods, over the grid.
 
-The rules are those of `kpp.collector.signals`, for all instants at once: a test compares the two.
+The rules are those of `kpp.collector.prometheus.signals`, for all instants at once: a test compares the two.
 """
 
 import re

@@ -15,7 +15,7 @@ from kpp import __version__
 from kpp.collector.config import Config
 from kpp.collector.history.instants import Grid, tell_instant
 from kpp.collector.history.ranges import Question
-from kpp.collector.signals import Call
+from kpp.collector.prometheus.signals import Call
 from kpp.errors import ConfigError
 from kpp.files import make_directory, write_whole
 from kpp.schema import CALLEE, CALLER, CALLS

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Protocol
 
 from kpp.clock import Clock
 from kpp.collector.config import Config
-from kpp.collector.coverage import POD, Coverage
 from kpp.collector.history.files import ImportFiles, choose_files, write_import
 from kpp.collector.history.instants import Floats, Grid, tell_instant
-from kpp.collector.history.loads import Interval, read_users, users_of_intervals, users_of_rate
+from kpp.collector.history.loads import Interval, read_users, refused_query, users_of_intervals, users_of_rate
 from kpp.collector.history.ranges import Answered, Question, ask_all, coarsen, count_chunks
 from kpp.collector.profiles.profile import Profile, Signal
 from kpp.collector.profiles.reading import read_profile
-from kpp.collector.prometheus_api import PrometheusApi
+from kpp.collector.prometheus.api import PrometheusApi
+from kpp.collector.prometheus.coverage import POD, Coverage
 from kpp.collector.queries import SELF_TEST
-from kpp.errors import ConfigError, PrometheusError
+from kpp.errors import ConfigError, QueryError
 
 if TYPE_CHECKING:
     from kpp.collector.history.table import Answers
@@ -77,8 +77,9 @@ def import_history(config: Config, request: Request, clock: Clock, observer: Obs
     """Make a table from what a Prometheus holds. All files are written, or none.
 
     Raises:
-        ConfigError: the profile or the query for the users is faulty; or a file cannot be written.
-        PrometheusError: Prometheus cannot be reached, refuses, or has no requests in the range.
+        ConfigError: the profile or the query for the users is faulty; the range holds no requests, or no
+            load; or a file cannot be written.
+        PrometheusError: Prometheus cannot be reached, or refuses.
     """
     from kpp.collector.history import table  # late: pandas takes longer to load than an error may
 
@@ -93,8 +94,8 @@ def import_history(config: Config, request: Request, clock: Clock, observer: Obs
     users = _find_users(config, request, answers, answered)
     measurements = table.make_table(answers, services, users)
     if measurements.empty:
-        mend = "choose another range, or another source of the load"
-        raise ConfigError("the load is known at no instant of the range", mend=mend)
+        mend = "choose another range, or give the load in another way (--users-query, --users-file)"
+        raise ConfigError(_without_load(config, request), mend=mend)
     calls = table.find_calls(answers, services)
     write_import(files, config, request.grid, request.load, questions, measurements, calls)
     left_out = request.grid.count - int((users > 0).sum())
@@ -151,9 +152,22 @@ def _ask(
             answered |= ask_all(
                 api, request.grid, later, parallel=request.parallel, advance=observer.advanced
             )
+    except QueryError as error:
+        if error.query == USERS and error.is_refused and request.users_query is not None:
+            raise refused_query(error, request.users_query) from None
+        raise
     finally:
         api.close()
     return answered
+
+
+def _without_load(config: Config, request: Request) -> str:
+    if request.users_query is not None:
+        return f"the query for the users is nowhere more than 0 in this range: {request.users_query}"
+    if request.intervals:
+        return "no instant of the range has all of its windows in one interval of the file"
+    rate = f"the request rate of {config.entry_service}"
+    return f"{rate}, which is to be the load, is 0 or unknown all the time"
 
 
 def _find_services(config: Config, grid: Grid, answers: "Answers") -> tuple[str, ...]:
@@ -165,7 +179,7 @@ def _find_services(config: Config, grid: Grid, answers: "Answers") -> tuple[str,
         more = [f"and {len(refused) - SHOWN_NAMES} more"] if len(refused) > SHOWN_NAMES else []
         logger.warning("Left out, since the name is no DNS-1123 label: %s", ", ".join([*shown, *more]))
     if not services:
-        raise PrometheusError(
+        raise ConfigError(
             f"no service of the namespace {config.namespace} served a request between "
             f"{tell_instant(grid.start)} and {tell_instant(grid.end)}",
             where=config.prometheus_url,

@@ -10,7 +10,7 @@ import numpy as np
 
 from kpp.collector.history.instants import Floats, Grid, parse_instant, tell_instant
 from kpp.collector.history.ranges import Answered
-from kpp.errors import ConfigError, InputError, KppError
+from kpp.errors import ConfigError, InputError, KppError, QueryError
 from kpp.schema import USER_COUNT
 
 START, END = "start", "end"
@@ -44,6 +44,12 @@ def read_users(answered: Answered, query: str) -> Floats:
         )
     (values,) = answered.series.values()
     return np.rint(values)
+
+
+def refused_query(error: QueryError, query: str) -> ConfigError:
+    """A person's query that Prometheus objects to."""
+    mend = "paste it into Prometheus and mend it, or name another with --users-query"
+    return ConfigError(f"{error.what}: {query}", where=error.where, mend=mend)
 
 
 def users_of_intervals(intervals: Sequence[Interval], grid: Grid, window_seconds: int) -> Floats:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from kpp.collector.coverage import Coverage
 from kpp.collector.history.instants import Floats, Grid, Span
-from kpp.collector.prometheus_answer import Series
-from kpp.collector.prometheus_api import PrometheusApi
-from kpp.collector.signals import LARGEST_VALUE
+from kpp.collector.prometheus.answer import Series
+from kpp.collector.prometheus.api import PrometheusApi
+from kpp.collector.prometheus.coverage import Coverage
+from kpp.collector.prometheus.signals import LARGEST_VALUE
 from kpp.errors import PrometheusError, QueryError
 
 MOST_POINTS = 11_000  # of a series in one answer: Prometheus's limit

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from kpp.collector.coverage import MOST_LEFT_OUT, POD
 from kpp.collector.history.columns import (
     Pods,
     PodValues,
@@ -21,7 +20,8 @@ from kpp.collector.history.columns import (
 from kpp.collector.history.instants import Floats, Grid
 from kpp.collector.history.ranges import Answered
 from kpp.collector.profiles.profile import Labels, Signal
-from kpp.collector.signals import Call, is_possible
+from kpp.collector.prometheus.coverage import MOST_LEFT_OUT, POD
+from kpp.collector.prometheus.signals import Call, is_possible
 from kpp.schema import (
     CPU_LIMIT,
     CPU_REQUEST,

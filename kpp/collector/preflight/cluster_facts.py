@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from kpp.clock import Clock
-from kpp.collector.kubernetes_api import KubernetesApi, KubernetesObject
-from kpp.collector.kubernetes_errors import status_of
+from kpp.collector.cluster.api import KubernetesApi, KubernetesObject
+from kpp.collector.cluster.errors import status_of
+from kpp.collector.cluster.services import Service, find_pods
 from kpp.collector.preflight.clocks import Skew, measure_skew
 from kpp.collector.preflight.permissions import Permission
-from kpp.collector.services import Service, find_pods
 from kpp.errors import KubernetesError
 
 _DATE_RESOLUTION_SECONDS = 1.0  # of the header Date

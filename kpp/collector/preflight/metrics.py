@@ -3,12 +3,18 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from kpp.collector.cluster.services import Service
 from kpp.collector.config import Config
 from kpp.collector.preflight.commands import kubectl
 from kpp.collector.preflight.findings import Finding, Outcome, name_some
-from kpp.collector.services import Service
+from kpp.collector.preflight.load import Load, settling_seconds
 
 CHECK = "metrics"
+_REASONS = {
+    Load.NEW: "the load has only just begun",
+    Load.OFF: "the load is off",
+    Load.ABSENT: "there is no load generator",
+}
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Presence:
 
 
 def judge_metrics(
-    signals: Sequence[Presence], services: Sequence[Service], config: Config, *, is_load_on: bool
+    signals: Sequence[Presence], services: Sequence[Service], config: Config, *, load: Load
 ) -> Iterator[Finding]:
     """What is found of each signal; signals with the same fault share a finding.
 
@@ -50,9 +56,9 @@ def judge_metrics(
         signals: which services have which signal.
         services: all that are to be measured.
         config: names the namespace and the load generator.
-        is_load_on: whether the load generator runs.
+        load: whether the load generator runs.
     """
-    judge = _Judge(services, config, is_load_on)
+    judge = _Judge(services, config, load)
     faults: dict[_Fault, list[str]] = {}
     for signal in signals:
         if signal.expected - signal.services:
@@ -80,7 +86,7 @@ class _Judge:
 
     services: Sequence[Service]
     config: Config
-    is_load_on: bool
+    load: Load
 
     def fault_of(self, signal: Presence) -> _Fault:
         """What is wrong with a signal that some service lacks."""
@@ -89,7 +95,7 @@ class _Judge:
         for diagnosis in signal.diagnoses:
             if not diagnosis.series_count:
                 metric = diagnosis.selector.metric
-                is_certain = self.is_load_on or not metric.startswith("istio_")
+                is_certain = self.load is Load.ON or not metric.startswith("istio_")
                 text = f"Prometheus has no {metric}"
                 return _Fault(_outcome(signal, is_certain=is_certain), text, *_mend_absent(metric))
             if diagnosis.labels_missing:
@@ -97,14 +103,15 @@ class _Judge:
                 mend = "keep it: see metric_relabel_configs and labeldrop in the configuration of Prometheus"
                 return _Fault(_outcome(signal, is_certain=True), text, mend)
         text = f"no values in namespace {self.config.namespace}"
-        outcome = _outcome(signal, is_certain=self.is_load_on)
-        return _Fault(outcome, text, f"check KPP_NAMESPACE and KPP_PROFILE; {self._wait()}", self._start())
+        outcome = _outcome(signal, is_certain=self.load is Load.ON)
+        mend, command = self._wait()
+        return _Fault(outcome, text, f"check KPP_NAMESPACE and KPP_PROFILE; {mend}", command)
 
     def _incomplete(self, signal: Presence) -> _Fault:
         missing = signal.expected - signal.services
-        if not self.is_load_on:
-            text = f"nothing of {name_some(missing)}, but the load is off"
-            return _Fault(Outcome.WARN, text, self._wait(), self._start())
+        if self.load is not Load.ON:
+            text = f"nothing of {name_some(missing)}, but {_REASONS[self.load]}"
+            return _Fault(Outcome.WARN, text, *self._wait())
         excluded = ",".join(sorted({*self.config.excluded_services, *missing}))
         deployments = [each.deployment for each in self.services if each.name in missing]
         return _Fault(
@@ -114,11 +121,19 @@ class _Judge:
             kubectl(self.config, "get", "deployments", *sorted(deployments)),
         )
 
-    def _wait(self) -> str:
-        return f"start the load, wait {2 * self.config.rate_window_seconds} s, and check again:"
-
-    def _start(self) -> str:
-        return kubectl(self.config, "scale", f"deployment/{self.config.load_generator}", "--replicas=1")
+    def _wait(self) -> tuple[str, str]:
+        """What to do until there are values, and the command for it."""
+        again = f"wait {settling_seconds(self.config)} s, and check again"
+        match self.load:
+            case Load.ABSENT:
+                return "name the load generator, and check again", ""
+            case Load.NEW:
+                return again, ""
+            case Load.ON:
+                logs = kubectl(self.config, "logs", f"deployment/{self.config.load_generator}", "--tail=20")
+                return "see whether its users get answers:", logs
+        start = f"deployment/{self.config.load_generator}"
+        return f"start the load, {again}:", kubectl(self.config, "scale", start, "--replicas=1")
 
 
 def _outcome(signal: Presence, *, is_certain: bool) -> Outcome:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from kpp.collector.cluster.lease_object import NAME as LEASE
 from kpp.collector.config import Config
-from kpp.collector.lease_object import NAME as LEASE
 from kpp.collector.preflight.commands import OPTIONAL_RBAC_MANIFEST, RBAC_MANIFEST, kubectl
 from kpp.collector.preflight.findings import Finding, Outcome
 
@@ -66,6 +66,14 @@ def needed_permissions(config: Config, scaled: Iterable[str] = ()) -> tuple[Perm
         *scaling,
         Permission("list", "apps", "replicasets", place, purpose="to tell which pods run a service"),
         Permission("list", "", "pods", place, purpose="to tell which pods run a service"),
+        Permission(
+            "list",
+            "autoscaling",
+            "horizontalpodautoscalers",
+            place,
+            purpose="to see whether one changes replicas meanwhile",
+            is_optional=True,
+        ),
         *leasing,
         Permission(
             "list",

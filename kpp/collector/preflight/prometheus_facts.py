@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kpp.clock import Clock
+from kpp.collector.cluster.services import Service
 from kpp.collector.preflight.clocks import Skew, measure_skew
 from kpp.collector.preflight.metrics import Diagnosis, Presence, Selector
 from kpp.collector.preflight.promql_text import first_selection, read_selectors
 from kpp.collector.preflight.scraping import WINDOWS_SECONDS, scrape_interval_seconds
 from kpp.collector.profiles.profile import Profile, Signal
-from kpp.collector.prometheus_answer import Sample
-from kpp.collector.prometheus_api import PrometheusApi
+from kpp.collector.prometheus.answer import Sample
+from kpp.collector.prometheus.api import PrometheusApi
 from kpp.collector.queries import Query
-from kpp.collector.services import Service
 
 LOOKED_BACK_SECONDS = 300  # for series of services that are seldom called
 _TIME = Query("clock", "vector(time())")
@@ -23,7 +23,7 @@ class Expected:
     """What is known of the cluster when its metrics are looked for."""
 
     services: Sequence[Service]
-    service_of_pod: Mapping[str, str]
+    service_of_pod: Mapping[str, str] | None  # None: not known, so neither is whose the CPU is
     limited: frozenset[str]  # services with a CPU limit, so with CFS counters
 
     @property
@@ -89,7 +89,7 @@ def find_signals(
 
     def of_pod(sample: Sample) -> str | None:
         is_sidecar = sample.metric.get("container") == profile.labels.sidecar
-        return None if is_sidecar else expected.service_of_pod.get(sample.metric.get("pod", ""))
+        return None if is_sidecar else (expected.service_of_pod or {}).get(sample.metric.get("pod", ""))
 
     look = _Look(api, at)
     for signal, service_of, services in (
@@ -99,7 +99,8 @@ def find_signals(
         (cpu, of_pod, expected.all_services),
         (Signal.PERIODS, of_pod, expected.limited if cpu is Signal.CPU_BY_CONTAINER else frozenset()),
     ):
-        if services and signal in profile.queries:
+        is_known = service_of is not of_pod or expected.service_of_pod is not None
+        if services and is_known and signal in profile.queries:
             is_required = signal not in (Signal.RESPONSE_TIME_P95, Signal.PERIODS)
             yield look.find(profile.queries[signal], service_of, services, is_required=is_required)
 

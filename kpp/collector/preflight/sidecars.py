@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from kpp.collector.cluster.api import KubernetesObject
+from kpp.collector.cluster.services import SIDECAR, Service
 from kpp.collector.config import Config
-from kpp.collector.kubernetes_api import KubernetesObject
 from kpp.collector.preflight.commands import kubectl
 from kpp.collector.preflight.findings import Finding, Outcome, name_some
-from kpp.collector.services import SIDECAR, Service
 
 CHECK = "sidecars"
 

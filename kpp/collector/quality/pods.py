@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from kpp.collector.kubernetes_api import KubernetesObject
+from kpp.collector.cluster.api import KubernetesObject
 
 PodRestarts = Mapping[str, int]  # pod name to how often its containers were restarted
 

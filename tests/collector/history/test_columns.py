@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kpp.collector.coverage import MOST_LEFT_OUT
 from kpp.collector.history.columns import cores_of_a_replica, find_named_pods
 from kpp.collector.history.instants import Grid
 from kpp.collector.history.ranges import Answered, Key
 from kpp.collector.history.table import Answers, find_calls, find_services, make_table
 from kpp.collector.profiles.profile import Labels, Signal
-from kpp.collector.signals import CpuAnswers, RequestAnswers, join_signals
+from kpp.collector.prometheus.coverage import MOST_LEFT_OUT
+from kpp.collector.prometheus.signals import CpuAnswers, RequestAnswers, join_signals
 from kpp.schema import (
     CPU_LIMIT,
     CPU_REQUEST,

@@ -14,7 +14,7 @@ from kpp.collector.history.loads import (
     users_of_rate,
 )
 from kpp.collector.history.ranges import Answered
-from kpp.collector.prometheus_answer import Series
+from kpp.collector.prometheus.answer import Series
 from kpp.errors import ConfigError, InputError
 
 GRID = Grid(1000.0, 60, 6)  # to 1300

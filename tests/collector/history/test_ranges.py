@@ -14,8 +14,8 @@ from kpp.clock import ManualClock
 from kpp.collector.history import ranges
 from kpp.collector.history.instants import Grid
 from kpp.collector.history.ranges import CHUNK_POINTS, Answered, Question, ask_all, count_chunks
-from kpp.collector.prometheus_answer import Series
-from kpp.collector.prometheus_api import PrometheusApi
+from kpp.collector.prometheus.answer import Series
+from kpp.collector.prometheus.api import PrometheusApi
 from kpp.errors import PrometheusError, QueryError
 from tests.collector.fake_http import Answer, HttpServer, Request, Silence
 

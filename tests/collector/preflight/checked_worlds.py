@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from kubernetes.config import new_client_from_config
 
 from kpp.clock import Clock
+from kpp.collector.campaign.plan import Level, plan_campaign
 from kpp.collector.config import Config
 from kpp.collector.kubernetes_client import KubernetesClient
-from kpp.collector.plan import Level, plan_campaign
 from kpp.collector.preflight.findings import Finding, Outcome, Report
 from kpp.collector.preflight.preflight import Subject, run_preflight
 from kpp.collector.prometheus_client import PrometheusClient
@@ -69,6 +69,7 @@ def everything_but(verb: str, resource: str) -> list[Rule]:
     """Rules that grant all but one verb on one resource."""
     verbs = tuple({"get", "list", "watch", "create", "update", "patch", "delete"} - {verb})
     resources = {"deployments", "replicasets", "pods", "nodes", "leases", "deployments/scale"}
+    resources |= {"horizontalpodautoscalers"}
     return [
         Rule(("*",), ("*",), tuple(resources - {resource})),
         Rule(verbs, ("*",), (resource,)),

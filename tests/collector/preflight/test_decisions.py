@@ -1,22 +1,24 @@
 """The decisions by themselves: what no simulated cluster shows."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kpp.collector.cluster.services import Service
 from kpp.collector.config import Config
 from kpp.collector.preflight.clocks import Skew, judge_clocks, measure_skew
 from kpp.collector.preflight.commands import kubectl
 from kpp.collector.preflight.disk import ROW_BYTES, Disk, judge_disk, needed_bytes
 from kpp.collector.preflight.findings import Outcome
+from kpp.collector.preflight.load import Load, find_load_now, judge_load_generator
 from kpp.collector.preflight.metrics import Diagnosis, Presence, Selector, judge_metrics
 from kpp.collector.preflight.promql_text import first_selection, read_selectors
 from kpp.collector.preflight.scraping import CPU, WINDOWS_SECONDS, judge_scraping, scrape_interval_seconds
 from kpp.collector.profiles.reading import read_profile, shipped_profiles
 from kpp.collector.queries import Query
-from kpp.collector.services import Service
 from kpp.simulator.promql.parsing import parse_expression
 
 ROOT = Path(__file__).parents[3]
@@ -120,48 +122,102 @@ def presence(*services: str, is_required: bool = True, diagnoses: tuple[Diagnosi
     return Presence("throughput", frozenset(services), expected, is_required, diagnoses)
 
 
+NOTHING_OF_WEB = "throughput: nothing of web"
 REQUESTS = Selector("istio_requests_total", ("destination_workload", "reporter"))
 
 
 @pytest.mark.parametrize(
-    ("signal", "is_load_on", "outcome", "text"),
+    ("signal", "load", "outcome", "text"),
     [
-        (presence("web", "api"), True, Outcome.PASS, "every service has throughput"),
-        (presence("api"), True, Outcome.FAIL, "throughput: nothing of web"),
-        (presence("api"), False, Outcome.WARN, "throughput: nothing of web, but the load is off"),
-        (presence("api", is_required=False), True, Outcome.WARN, "throughput: nothing of web"),
+        (presence("web", "api"), Load.ON, Outcome.PASS, "every service has throughput"),
+        (presence("api"), Load.ON, Outcome.FAIL, NOTHING_OF_WEB),
+        (presence("api"), Load.OFF, Outcome.WARN, f"{NOTHING_OF_WEB}, but the load is off"),
+        (
+            presence("api"),
+            Load.NEW,
+            Outcome.WARN,
+            "throughput: nothing of web, but the load has only just begun",
+        ),
+        (
+            presence("api"),
+            Load.ABSENT,
+            Outcome.WARN,
+            "throughput: nothing of web, but there is no load generator",
+        ),
+        (presence("api", is_required=False), Load.ON, Outcome.WARN, NOTHING_OF_WEB),
         (
             presence(diagnoses=(Diagnosis(REQUESTS, 0, ()),)),
-            True,
+            Load.ON,
             Outcome.FAIL,
             "throughput: Prometheus has no istio_requests_total",
         ),
         (
             presence(diagnoses=(Diagnosis(REQUESTS, 0, ()),)),
-            False,
+            Load.OFF,
             Outcome.WARN,
             "throughput: Prometheus has no istio_requests_total",
         ),
         (
             presence(diagnoses=(Diagnosis(REQUESTS, 9, ("destination_workload",)),)),
-            False,
+            Load.OFF,
             Outcome.FAIL,
             "throughput: istio_requests_total has no label destination_workload",
         ),
         (
             presence(diagnoses=(Diagnosis(REQUESTS, 9, ()),)),
-            True,
+            Load.ON,
             Outcome.FAIL,
             "throughput: no values in namespace default",
         ),
     ],
 )
-def test_what_is_missing_is_told_apart(
-    signal: Presence, is_load_on: bool, outcome: Outcome, text: str
-) -> None:
-    (finding,) = judge_metrics([signal], SERVICES, Config(), is_load_on=is_load_on)
+def test_what_is_missing_is_told_apart(signal: Presence, load: Load, outcome: Outcome, text: str) -> None:
+    (finding,) = judge_metrics([signal], SERVICES, Config(), load=load)
     assert (finding.outcome, finding.text) == (outcome, text)
     assert bool(finding.mend) is (outcome is not Outcome.PASS)
+
+
+@pytest.mark.parametrize("load", [Load.ABSENT, Load.NEW, Load.ON])
+@pytest.mark.parametrize("signal", [presence("api"), presence(diagnoses=(Diagnosis(REQUESTS, 9, ()),))])
+def test_a_load_generator_that_is_not_there_or_runs_is_not_to_be_scaled(signal: Presence, load: Load) -> None:
+    (finding,) = judge_metrics([signal], SERVICES, Config(), load=load)
+    assert finding.mend
+    assert "scale" not in finding.command
+
+
+@pytest.mark.parametrize(
+    ("name", "deployments", "mend"),
+    [
+        ("loadgenerater", ["frontend", "loadgenerator"], "perhaps loadgenerator, one of these:"),
+        ("locust", ["frontend", "loadgenerator"], "name it with KPP_LOAD_GENERATOR, one of these:"),
+        ("loadgenerator", [], "name the application's namespace with KPP_NAMESPACE:"),
+    ],
+)
+def test_a_load_generator_that_is_not_there_is_looked_for(
+    name: str, deployments: list[str], mend: str
+) -> None:
+    config = Config(load_generator=name)
+    (finding,) = judge_load_generator(None, deployments, config)
+    assert finding.outcome is Outcome.FAIL
+    assert finding.mend.endswith(mend)
+    assert finding.command.startswith("kubectl get deployments")
+
+
+@pytest.mark.parametrize(
+    ("ready", "since", "load"),
+    [(1, 119, Load.NEW), (1, 120, Load.ON), (0, 500, Load.OFF), (1, None, Load.ON)],
+)
+def test_the_load_is_on_when_it_has_been_for_two_rate_windows(
+    ready: int, since: int | None, load: Load
+) -> None:
+    now = datetime(2026, 11, 26, 12, tzinfo=UTC)
+    conditions = [{"type": "Progressing", "status": "True", "lastTransitionTime": "2026-11-26T12:00:00Z"}]
+    if since is not None:
+        at = (now - timedelta(seconds=since)).isoformat()
+        conditions.append({"type": "Available", "status": "True", "lastTransitionTime": at})
+    status = {"readyReplicas": ready, "conditions": conditions}
+    assert find_load_now({"status": status}, Config(rate_window_seconds=60), now.timestamp()) is load
+    assert find_load_now(None, Config(), now.timestamp()) is Load.ABSENT
 
 
 def test_commands_carry_the_context_and_are_quoted() -> None:

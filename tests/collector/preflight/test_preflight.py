@@ -1,12 +1,14 @@
 """Every check against a simulated cluster, over HTTP: all well, and one thing wrong at a time."""
 
+import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from kpp.collector.campaign.plan import Level
 from kpp.collector.config import Config
-from kpp.collector.plan import Level
 from kpp.collector.preflight.findings import Outcome
 from kpp.collector.preflight.permissions import Permission, needed_permissions
 from kpp.collector.profiles.reading import SHIPPED_FOLDER
@@ -24,8 +26,10 @@ NEEDED = needed_permissions(Config())
 
 @pytest.fixture(scope="module")
 def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """One for all tests that change nothing but the settings; at work for two minutes before."""
-    with serve_world(simulate(three_tier()), tmp_path_factory.mktemp("untouched")) as world:
+    """One for all tests that change nothing but the settings; at work for more than two minutes before."""
+    simulation = simulate(three_tier())
+    run_for(simulation, 30)
+    with serve_world(simulation, tmp_path_factory.mktemp("untouched")) as world:
         yield world
 
 
@@ -44,6 +48,7 @@ def test_where_all_is_well_every_check_passes(untouched: World) -> None:
         "load generator",
         "services",
         "sidecars",
+        "autoscalers",
         "Prometheus",
         "metrics",
         "rate window",
@@ -69,6 +74,9 @@ def test_a_permission_that_is_denied_is_named_with_its_mend(world: World, needed
     answer = Kubectl(world.folder / "kubeconfig", world.folder).run(*finding.command.split()[1:])
     assert answer.stdout.strip() == "no"
     assert bool(report.failed) is not needed.is_optional
+    assert not [each for each in report.findings if each.text.startswith("CPU")], (
+        "pods are not known, not bare"
+    )
 
 
 def test_a_campaign_that_scales_services_needs_more(world: World) -> None:
@@ -89,11 +97,11 @@ def test_a_campaign_that_scales_what_is_no_service(untouched: World) -> None:
 
 
 def test_there_is_no_such_load_generator(untouched: World) -> None:
-    finding = the_only(
-        check(untouched, load_generator="locust"), Outcome.FAIL, lambda each: each.check == "load generator"
-    )
-    assert finding.text == "there is no Deployment locust in namespace default"
-    assert "KPP_LOAD_GENERATOR" in finding.mend
+    report = check(untouched, load_generator="load-generator")
+    finding = the_only(report, Outcome.FAIL, lambda each: each.check == "load generator")
+    assert finding.text == "there is no Deployment load-generator in namespace default"
+    assert finding.mend == "name it with KPP_LOAD_GENERATOR, perhaps loadgenerator, one of these:"
+    assert not [each for each in report.findings if "kubectl scale" in each.command]
     assert "loadgenerator" in Kubectl(untouched.folder / "kubeconfig", untouched.folder)(
         *finding.command.split()[1:]
     )
@@ -133,6 +141,43 @@ def test_the_command_brings_the_sidecars_back(world: World) -> None:
     assert not check(world).failed
 
 
+def autoscaler(deployment: str, **spec: object) -> str:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": deployment}
+    kind = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "auto"}}
+    return json.dumps({**kind, "spec": {"scaleTargetRef": target, "maxReplicas": 5, **spec}})
+
+
+@pytest.mark.parametrize("deployment", ["web", "loadgenerator"])
+def test_an_autoscaler_is_paused_by_the_command_that_is_named(world: World, deployment: str) -> None:
+    kubectl = Kubectl(world.folder / "kubeconfig", world.folder)
+    kubectl("apply", "-f", "-", stdin=autoscaler(deployment))
+
+    finding = the_only(check(world), Outcome.WARN)
+
+    assert finding.text == (
+        f"HorizontalPodAutoscaler auto (replicas 1 to 5) would change {deployment} while it is measured"
+    )
+    kubectl(*shlex.split(finding.command)[1:])
+    assert not check(world).warned
+
+
+def test_an_autoscaler_on_what_is_scaled_is_told_by_its_bounds(world: World) -> None:
+    kubectl = Kubectl(world.folder / "kubeconfig", world.folder)
+    kubectl("apply", "-f", "-", stdin=autoscaler("web", minReplicas=2, maxReplicas=2))
+    assert not check(world, levels=[Level(10, {"api": 3}), Level(10, {"web": 2})]).warned
+
+    finding = the_only(check(world, levels=[Level(10, {"web": 2}), Level(10, {"web": 3})]), Outcome.WARN)
+
+    assert finding.text.endswith("(replicas 2 to 2) would undo what the campaign makes of web")
+
+
+def test_autoscalers_of_what_is_not_measured_are_let_be(world: World) -> None:
+    kubectl = Kubectl(world.folder / "kubeconfig", world.folder)
+    kubectl("apply", "-f", "-", stdin=autoscaler("database"))
+    kubectl("apply", "-f", "-", stdin=autoscaler("web").replace('"Deployment"', '"StatefulSet"'))
+    assert not check(world).warned
+
+
 def test_a_service_without_pods(world: World) -> None:
     Kubectl(world.folder / "kubeconfig", world.folder)("scale", "deployment/api", "--replicas=0")
     run_for(world.simulation, 30)
@@ -169,6 +214,13 @@ def test_a_prometheus_without_the_metrics(tmp_path: Path) -> None:
     assert "throughput: Prometheus has no istio_requests_total" in texts
     assert "response time: Prometheus has no istio_request_duration_milliseconds_sum" in texts
     assert "CPU by container: Prometheus has no container_cpu_usage_seconds_total" in texts
+
+
+def test_a_namespace_without_services_is_told_once(untouched: World) -> None:
+    report = check(untouched, namespace="shop")
+    assert [each.check for each in report.failed] == ["services", "load generator"]
+    assert not report.warned
+    assert report.failed[1].command == "kubectl get deployments --all-namespaces"
 
 
 def test_another_namespace_has_neither_services_nor_values(untouched: World) -> None:

@@ -1,8 +1,6 @@
 """The two servers that are compared: a real Prometheus and the embedded one, both over HTTP."""
 
 import os
-import re
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -16,41 +14,21 @@ import uvicorn
 from kpp.clock import Clock
 from kpp.simulator.prometheus_api import EMULATED_VERSION, create_prometheus_app
 from kpp.simulator.promql import SampleStore
-from tests.real_parts import REQUIRE_VARIABLE, require
-
-_START_UP_LIMIT_SECONDS = 60
+from tests.prometheus_process import START_UP_LIMIT_SECONDS, run_prometheus
+from tests.real_parts import REQUIRE_VARIABLE
 
 
 @contextmanager
 def serve_real(folder: Path, configuration: str = "{}") -> Iterator[str]:
     """Run a real Prometheus that can be written to; yields its URL."""
-    prometheus = require("prometheus")
-    settings, log = folder / "prometheus.yml", folder / "log"
-    settings.write_text(configuration, encoding="utf-8")
-    command = [
-        str(prometheus),
-        f"--config.file={settings}",
+    options = (
         f"--storage.tsdb.path={folder / 'data'}",
         "--storage.tsdb.retention.time=100y",
-        "--web.listen-address=127.0.0.1:0",
         "--web.enable-remote-write-receiver",
         "--web.enable-lifecycle",  # lets a test reload the configuration
-    ]
-    with log.open("wb") as stderr, subprocess.Popen(command, stderr=stderr, cwd=folder) as process:
-        try:
-            yield _await_ready(process, log)
-        finally:
-            process.terminate()
-
-
-def _await_ready(process: "subprocess.Popen[bytes]", log: Path) -> str:
-    deadline = time.monotonic() + _START_UP_LIMIT_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        listening = re.search(r'Listening on"? address=(127\.0\.0\.1:\d+)', log.read_text(encoding="utf-8"))
-        if listening and requests.get(f"http://{listening[1]}/-/ready", timeout=10).ok:
-            return f"http://{listening[1]}"
-        time.sleep(0.05)
-    raise RuntimeError(f"Prometheus did not start: {log.read_text(encoding='utf-8')}")
+    )
+    with run_prometheus(folder, *options, configuration=configuration) as address:
+        yield f"http://{address}"
 
 
 def require_version(url: str) -> None:
@@ -75,7 +53,7 @@ def serve_embedded(store: SampleStore, clock: Clock) -> Iterator[str]:
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        deadline = time.monotonic() + _START_UP_LIMIT_SECONDS
+        deadline = time.monotonic() + START_UP_LIMIT_SECONDS
         while not server.started and thread.is_alive() and time.monotonic() < deadline:
             time.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]

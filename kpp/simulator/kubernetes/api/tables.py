@@ -9,6 +9,7 @@ from typing import Any
 from kpp.simulator.kubernetes.api.durations import human_duration
 from kpp.simulator.kubernetes.api.pod_cells import POD_COLUMNS, pod_cells
 from kpp.simulator.kubernetes.objects.resources import (
+    AUTOSCALERS,
     CONFIG_MAPS,
     DEPLOYMENTS,
     ENDPOINTS,
@@ -185,6 +186,22 @@ def _config_map(manifest: Json, age: str, _now: float) -> Cells:
     return [_name(manifest), len(manifest.get("data", {})) + len(manifest.get("binaryData", {})), age]
 
 
+def _autoscaler(manifest: Json, age: str, _now: float) -> Cells:
+    """Nothing measures for it here, so that what it has is unknown, as without a metrics server."""
+    spec, target = manifest["spec"], manifest["spec"]["scaleTargetRef"]
+    reference = f"{target['kind']}/{target['name']}"
+    bounds = [spec["minReplicas"], spec["maxReplicas"], manifest["status"].get("currentReplicas", 0)]
+    targets = ", ".join(_autoscaler_target(each) for each in spec["metrics"])
+    return [_name(manifest), reference, targets, *bounds, age]
+
+
+def _autoscaler_target(metric: Json) -> str:
+    resource = metric.get("resource") or {}
+    target = resource.get("target") or {}
+    wanted = target.get("averageValue") or f"{target.get('averageUtilization', '<auto>')}%"
+    return f"{resource.get('name', '')}: <unknown>/{wanted}" if resource else "<unknown type>"
+
+
 def _pod(manifest: Json, age: str, now: float) -> Cells:
     return pod_cells(manifest, age, now)
 
@@ -210,6 +227,11 @@ _LAYOUTS: dict[Resource, _Layout] = {
     EVENTS: (("Last Seen", "Type", "Reason", "Object", "Message"), (), _event),
     ENDPOINTS: (("Name", "Endpoints", "Age"), (), _endpoints),
     LEASES: (("Name", "Holder", "Age"), (), _lease),
+    AUTOSCALERS: (
+        ("Name", "Reference", "Targets", "MinPods", "MaxPods", "Replicas", "Age"),
+        (),
+        _autoscaler,
+    ),
     SERVICE_ACCOUNTS: (("Name", "Secrets", "Age"), (), _service_account),
     CONFIG_MAPS: (("Name", "Data", "Age"), (), _config_map),
 }

@@ -45,18 +45,23 @@ def container_id(pod: Json, container: str, restarts: int) -> str:
     return f"{_RUNTIME}://{_digest(pod['metadata']['uid'], container, str(restarts))}"
 
 
-def _running_status(pod: Json, container: Json, run: PodRun) -> Json:
-    name = container["name"]
-    restarts = run.restarts.get(name, 0)
-    status: Json = {
-        "name": name,
+def _status_before(container: Json, restarts: int, last_state: Json) -> Json:
+    """Of a container that does not run yet, but for why."""
+    return {
+        "name": container["name"],
         "image": container["image"],
         "imageID": "",
         "ready": False,
         "started": False,
         "restartCount": restarts,
-        "lastState": run.last_states.get(name, {}),
+        "lastState": last_state,
     }
+
+
+def _running_status(pod: Json, container: Json, run: PodRun) -> Json:
+    name = container["name"]
+    restarts = run.restarts.get(name, 0)
+    status = _status_before(container, restarts, run.last_states.get(name, {}))
     if run.started_at is None:
         has_init = bool(pod["spec"].get("initContainers"))
         reason = "PodInitializing" if has_init else "ContainerCreating"
@@ -73,15 +78,7 @@ def _running_status(pod: Json, container: Json, run: PodRun) -> Json:
 
 def _init_status(pod: Json, container: Json, run: PodRun) -> Json:
     name = container["name"]
-    status: Json = {
-        "name": name,
-        "image": container["image"],
-        "imageID": "",
-        "ready": False,
-        "started": False,
-        "restartCount": 0,
-        "lastState": {},
-    }
+    status = _status_before(container, 0, {})
     if run.init_started_at is None:
         return status | {"state": {"waiting": {"reason": "PodInitializing"}}}
     known = {"imageID": image_id(container["image"]), "containerID": container_id(pod, name, 0)}

@@ -1,7 +1,7 @@
 """What the API server fills in when a manifest leaves it out, and the one way it writes what is given.
 
-Source: k8s.io/kubernetes `pkg/apis/{core,apps}/v1/defaults.go`. Both are idempotent, so that a patch
-which changes nothing changes nothing.
+Source: k8s.io/kubernetes `pkg/apis/{core,apps,autoscaling}/*/defaults.go`. Both are idempotent, so that a
+patch which changes nothing changes nothing.
 """
 
 from typing import Any
@@ -34,6 +34,9 @@ def set_defaults(manifest: Json) -> None:
             default_template(spec)
         case "Job":
             _default_job(manifest.setdefault("spec", {}))
+        case "HorizontalPodAutoscaler":
+            _default_autoscaler(manifest.setdefault("spec", {}))
+            manifest.setdefault("status", {"currentReplicas": 0, "desiredReplicas": 0})
         case "Pod":
             default_pod(manifest.setdefault("spec", {}))
         case "Service":
@@ -80,6 +83,13 @@ def _default_job(spec: Json) -> None:
     for key, value in (("parallelism", 1), ("completions", 1), ("backoffLimit", 6), ("suspend", False)):
         spec.setdefault(key, value)
     default_template(spec)
+
+
+def _default_autoscaler(spec: Json) -> None:
+    spec.setdefault("minReplicas", 1)
+    if not spec.get("metrics"):
+        target = {"type": "Utilization", "averageUtilization": 80}
+        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
 
 
 def _default_pod_spec(spec: Json) -> None:

@@ -71,6 +71,8 @@ _POD_SPEC: Json = {
     "securityContext": OBJECT,
 }
 _TEMPLATE: Json = {"metadata": _METADATA, "spec": _POD_SPEC}
+_METRIC_TARGET: Json = {"type": STRING, "averageUtilization": INTEGER, "averageValue": QUANTITY}
+_SCALING_RULES: Json = {"selectPolicy": STRING, "stabilizationWindowSeconds": INTEGER, "policies": [OBJECT]}
 _POLICY_RULE: Json = {
     "verbs": [STRING],
     "apiGroups": [STRING],
@@ -136,6 +138,16 @@ FIELD_TYPES: dict[str, Json] = {
             "ttlSecondsAfterFinished": INTEGER,
             "suspend": BOOLEAN,
             "template": _TEMPLATE,
+        },
+    },
+    "HorizontalPodAutoscaler": {
+        "metadata": _METADATA,
+        "spec": {
+            "minReplicas": INTEGER,
+            "maxReplicas": INTEGER,
+            "scaleTargetRef": TEXTS,
+            "metrics": [{"type": STRING, "resource": {"name": STRING, "target": _METRIC_TARGET}}],
+            "behavior": {"scaleUp": _SCALING_RULES, "scaleDown": _SCALING_RULES},
         },
     },
     "PersistentVolumeClaim": {

@@ -134,9 +134,18 @@ LEASES = Resource(
     "coordination.k8s.io", "v1", "leases", "Lease", create_on_update=True, unconditional_update=False
 )
 
-# stored and checked, so that a manifest can be tried; nothing runs a Job, no volume is made, and Roles change
-# nothing of what is allowed
+# stored and checked, so that a manifest can be tried; nothing runs a Job, no autoscaler scales anything, no
+# volume is made, and Roles change nothing of what is allowed
 JOBS = Resource("batch", "v1", "jobs", "Job", categories=("all",), subresources=("status",))
+AUTOSCALERS = Resource(
+    "autoscaling",
+    "v2",
+    "horizontalpodautoscalers",
+    "HorizontalPodAutoscaler",
+    short_names=("hpa",),
+    categories=("all",),
+    subresources=("status",),
+)
 VOLUME_CLAIMS = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", short_names=("pvc",))
 _RBAC = "rbac.authorization.k8s.io"
 ROLES = Resource(_RBAC, "v1", "roles", "Role")
@@ -163,6 +172,7 @@ STORED = (
     REPLICA_SETS,
     LEASES,
     JOBS,
+    AUTOSCALERS,
     VOLUME_CLAIMS,
     ROLES,
     ROLE_BINDINGS,

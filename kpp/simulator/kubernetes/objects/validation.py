@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from kpp.simulator.kubernetes.objects.access_validation import check_role, check_role_binding
+from kpp.simulator.kubernetes.objects.autoscaler_validation import check_autoscaler
 from kpp.simulator.kubernetes.objects.job_validation import check_job, check_volume_claim
 from kpp.simulator.kubernetes.objects.names import name_form
 from kpp.simulator.kubernetes.objects.pod_validation import check_pod_spec, check_pod_update
@@ -26,6 +27,7 @@ _IMMUTABLE = "field is immutable"
 
 _OTHER_CHECKS: dict[str, Callable[[Json, Json | None], Iterator[FieldFault]]] = {
     "Job": check_job,
+    "HorizontalPodAutoscaler": check_autoscaler,
     "PersistentVolumeClaim": check_volume_claim,
     "Role": check_role,
     "ClusterRole": check_role,

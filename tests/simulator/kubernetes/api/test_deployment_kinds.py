@@ -1,6 +1,7 @@
-"""The kinds that a manifest of kpp's own deployment has: checked as a real server does, by real kubectl."""
+"""Kinds that are stored and nothing more: checked as a real server does, by real kubectl."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -32,11 +33,17 @@ def claim(**spec: Any) -> Any:
     return {**kind, "spec": whole}
 
 
+def autoscaler(**spec: Any) -> Any:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "frontend"}
+    kind = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "front"}}
+    return {**kind, "spec": {"scaleTargetRef": target, "maxReplicas": 5, **spec}}
+
+
 ACCOUNT = {"kind": "ServiceAccount", "name": "kpp", "namespace": "default"}
 READ_PODS = {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}
 
 
-@pytest.mark.parametrize("manifest", [job(), role(READ_PODS), binding(ACCOUNT), claim()])
+@pytest.mark.parametrize("manifest", [job(), role(READ_PODS), binding(ACCOUNT), claim(), autoscaler()])
 def test_a_good_manifest_passes_the_servers_dry_run_and_stores_nothing(
     kubectl: Kubectl, manifest: Any
 ) -> None:
@@ -63,6 +70,14 @@ def test_a_good_manifest_passes_the_servers_dry_run_and_stores_nothing(
         (binding({"kind": "ServiceAccount", "name": "kpp"}), "subjects[0].namespace: Required value"),
         (claim(accessModes=["Sometimes"]), 'spec.accessModes[0]: Unsupported value: "Sometimes"'),
         (claim(resources={}), "spec.resources[storage]: Required value"),
+        (autoscaler(maxReplicas=0), "spec.maxReplicas: Invalid value: 0: must be greater than 0"),
+        (autoscaler(minReplicas=6), "must be greater than or equal to `minReplicas`"),
+        (autoscaler(scaleTargetRef={"name": "x"}), "spec.scaleTargetRef.kind: Required value"),
+        (autoscaler(maxReplicas="many"), "cannot unmarshal string into Go struct field"),
+        (
+            autoscaler(behavior={"scaleUp": {"selectPolicy": "Never"}}),
+            'spec.behavior.scaleUp.selectPolicy: Unsupported value: "Never"',
+        ),
         ({**job(), "kind": "CronJob"}, "the server could not find the requested resource"),
     ],
 )
@@ -76,3 +91,21 @@ def test_what_a_role_binds_cannot_be_changed(kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=json.dumps(binding(ACCOUNT)))
     other = json.dumps(binding(ACCOUNT, name="other"))
     assert "cannot change roleRef" in kubectl.run("apply", "-f", "-", stdin=other).stderr
+
+
+def test_autoscalers_are_stored_and_shown(kubectl: Kubectl) -> None:
+    kubectl("apply", "-f", "-", stdin=json.dumps(autoscaler()))
+    shown = kubectl("get", "hpa").splitlines()
+    assert re.split(r" {2,}", shown[0]) == [
+        *("NAME", "REFERENCE", "TARGETS", "MINPODS", "MAXPODS", "REPLICAS", "AGE")
+    ]
+    assert re.split(r" {2,}", shown[1])[:-1] == [
+        *("front", "Deployment/frontend", "cpu: <unknown>/80%", "1", "5", "0")
+    ]
+    paused = {"spec": {"behavior": {"scaleUp": {"selectPolicy": "Disabled"}}}}
+    kubectl("patch", "hpa", "front", "--type", "merge", "--patch", json.dumps(paused))
+    found = kubectl.read("get", "hpa", "front")
+    assert found["spec"]["behavior"] == paused["spec"]["behavior"]
+    assert "Deployment/frontend" in kubectl("describe", "hpa", "front")
+    kubectl("delete", "hpa", "front")
+    assert "NotFound" in kubectl.refused("get", "hpa", "front")
