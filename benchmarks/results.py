@@ -4,10 +4,11 @@
 
 - A is a campaign with many user counts; five inner ones are held out, then all but five.
 - B is another campaign of the same application, at loads beyond those of A.
-- The simulated campaigns at normal load and in overload are those of dataset/, unless others are named.
+- The simulated campaigns at normal load and in overload are those of dataset/, unless others are named, and
+  the application that they are of.
 
 Prints the page, the targets first; with --write puts it between the marks in docs/results.md, and pictures
-into docs/images. Some three minutes of CPU time; what is being done is told on stderr.
+into docs/images. Some four minutes of CPU time; what is being done is told on stderr.
 """
 
 import argparse
@@ -19,7 +20,9 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
-from results_table import Boards, render_targets, step_of_overload
+from knowable import best_smooth, score_means, simulate_without_drift
+from results_board import percent, render_board
+from results_table import SIMULATOR, SMOOTH, Boards, render_targets, step_of_overload
 
 from kpp.cli.campaign_files import read_campaign
 from kpp.evaluation.leaderboard import Leaderboard, score_trials
@@ -29,7 +32,7 @@ from kpp.evaluation.request import Request
 from kpp.evaluation.splits import split
 from kpp.evaluation.trial import Trial, try_models, try_seeds
 from kpp.files import write_whole
-from kpp.schema import CPU_LIMIT, REPLICAS, RESPONSE_TIME, SERVICE, TARGETS, USER_COUNT
+from kpp.schema import CPU_LIMIT, REPLICAS, SERVICE, TARGETS, USER_COUNT
 from kpp.whatif.calibrated import CalibratedModel
 from kpp.whatif.model import Campaign
 from kpp.whatif.registry import MODELS, make_model
@@ -55,6 +58,7 @@ class Files:
     other: Campaign
     simulated: Campaign
     overload: Campaign
+    application: str
     entry: str
 
 
@@ -104,14 +108,26 @@ def ask_all(files: Files) -> tuple[Boards, dict[str, bytes]]:
     counts = user_counts(files.normal)
     middle = counts[len(counts) // 2 - 2 : len(counts) // 2 + 3]
     other = ask("extrapolation", Request(files.normal, files.other))
+    inner = {
+        "middle": ask("interpolation", Request(files.normal, user_counts=middle)),
+        "drawn": ask("interpolation", Request(files.normal), seeds=SEEDS),
+    }
+    overload = {
+        "overload": ask("extrapolation", Request(files.simulated, files.overload)),
+        "step": ask("extrapolation", with_step(files)),
+    }
+    print("  the simulator itself", file=sys.stderr, flush=True)
+    means = simulate_without_drift(files.overload, files.application)
     boards = Boards(
-        middle=score_trials(ask("interpolation", Request(files.normal, user_counts=middle))),
-        inner=score_trials(ask("interpolation", Request(files.normal), seeds=SEEDS)),
+        middle=score_trials(inner["middle"]),
+        inner=score_trials(inner["drawn"]),
         other=score_trials(other),
         few=score_trials(ask("few-loads", Request(files.normal))),
         many=learned_widely(files),
-        overload=score_trials(ask("extrapolation", Request(files.simulated, files.overload))),
-        step=score_trials(ask("extrapolation", with_step(files))),
+        overload=score_trials(overload["overload"]),
+        step=score_trials(overload["step"]),
+        smooth={name: best_smooth(trials, files.normal) for name, trials in inner.items()},
+        simulator={name: score_means(trials, means) for name, trials in overload.items()},
         entry=files.entry,
         middle_counts=middle,
     )
@@ -133,13 +149,13 @@ def render_page(files: Files, boards: Boards) -> Iterator[str]:
     yield from render_targets(boards)
     middle, counts = boards.middle_counts, user_counts(files.other)
     yield f"## Five inner user counts held out, {middle[0]:g} to {middle[-1]:g}"
-    yield from leaderboard(boards.middle)
+    yield from render_board(boards.middle, references={SMOOTH: boards.smooth["middle"]})
     yield f"## Five inner user counts held out, drawn {SEEDS} times"
-    yield from leaderboard(boards.inner)
+    yield from render_board(boards.inner, references={SMOOTH: boards.smooth["drawn"]})
     yield f"## Another campaign, {counts[0]:g} to {counts[-1]:g} users"
-    yield from leaderboard(boards.other)
+    yield from render_board(boards.other)
     yield f"## Five of the {len(user_counts(files.normal))} user counts learned, the others asked for"
-    yield from leaderboard(boards.few)
+    yield from render_board(boards.few)
     yield "The hybrid beside one that learned four fifths of the others too:"
     yield "\n| | response time | throughput | CPU |\n|---|---:|---:|---:|"
     for label, board in (("five learned", boards.few), ("all but a fifth learned", boards.many)):
@@ -148,34 +164,10 @@ def render_page(files: Files, boards: Boards) -> Iterator[str]:
     yield ""
     step = step_of_overload(files.simulated, files.overload, files.entry)
     yield "## A simulated overload, asked from normal load"
-    yield from leaderboard(boards.overload, files.entry)
+    yield from render_board(boards.overload, files.entry, {SIMULATOR: boards.simulator["overload"]})
     yield f"## The same, with the step of {step:g} users learned too"
-    yield from leaderboard(boards.step, files.entry)
+    yield from render_board(boards.step, files.entry, {SIMULATOR: boards.simulator["step"]})
     yield from durations(files)
-
-
-def leaderboard(board: Leaderboard, entry: str | None = None) -> Iterator[str]:
-    """Models as rows: MAPE in %, the spread over seeds, and the share of rows within the interval."""
-    yield "\n| model | response time | throughput | CPU | F1 of the class |\n|---|---:|---:|---:|---:|"
-    for name, result in {**board.models, "*noise floor*": board.floor}.items():
-        cells = []
-        for target in TARGETS:
-            scores = result.mean[target]
-            spread = "" if result.spread is None else f" ± {percent(result.spread[target].mape)}"
-            covered = "" if scores.coverage is None else f" ({100 * scores.coverage:.0f})"
-            cells.append(percent(scores.mape) + spread + covered)
-        f1 = "" if result.classes is None else f"{result.classes.weighted.f1:.2f}"
-        yield f"| {name} | {' | '.join(cells)} | {f1} |"
-    yield ""
-    if entry is not None:
-        yield "| response time, hybrid | MAPE | WAPE | MAE in ms | in the interval, % |"
-        yield "|---|---:|---:|---:|---:|"
-        for service, targets in board.models["hybrid"].services.items():
-            scores = targets[RESPONSE_TIME]
-            error = "-" if scores.mae is None else f"{1e3 * scores.mae:.3g}"
-            inside = percent(scores.coverage, 0)
-            yield f"| {service} | {percent(scores.mape)} | {percent(scores.wape)} | {error} | {inside} |"
-        yield ""
 
 
 def durations(files: Files) -> Iterator[str]:
@@ -196,11 +188,6 @@ def durations(files: Files) -> Iterator[str]:
         total += calibrated - fitted
         yield f"| {name} | {fitted - start:.2f} | {calibrated - fitted:.2f} | {predicted - calibrated:.2f} |"
     yield f"| all | | {total:.1f} | |\n"
-
-
-def percent(ratio: float | None, digits: int = 1) -> str:
-    """In percent, a dash for None."""
-    return "-" if ratio is None else f"{100 * ratio:.{digits}f}"
 
 
 def user_counts(campaign: Campaign) -> list[float]:
@@ -224,13 +211,14 @@ def main() -> None:
     parser.add_argument("--other", type=Path, required=True, metavar="CSV")
     parser.add_argument("--simulated", type=Path, default=SIMULATED, metavar="CSV")
     parser.add_argument("--overload", type=Path, default=OVERLOAD, metavar="CSV")
+    parser.add_argument("--application", default="online_boutique", help="of the simulated campaigns")
     parser.add_argument("--cpu-limits", type=Path, metavar="CSV", help="of the measured campaigns, if known")
     parser.add_argument("--entry", default="frontend", help="the service that users call")
     parser.add_argument("--write", action="store_true", help="into docs/results.md and docs/images")
     asked = parser.parse_args()
     normal, other = (read_campaign([path], None, asked.cpu_limits)[0] for path in (asked.normal, asked.other))
     simulated, overload = (read_campaign([path], None, None)[0] for path in (asked.simulated, asked.overload))
-    files = Files(normal, other, simulated, overload, asked.entry)
+    files = Files(normal, other, simulated, overload, asked.application, asked.entry)
 
     boards, pictures = ask_all(files)
     lines = []

@@ -29,7 +29,7 @@ from kpp.simulator.engine.snapshot import EngineSnapshot
 
 STARTED_AT = 1_767_225_600.0
 WARMUP_SECONDS, MINUTES = 90, 6
-SCATTER = 0.03  # of a minute's CPU: what cAdvisor's rhythm adds
+SCATTER = 0.03  # of a minute's CPU: what cAdvisor's rhythm makes of it
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,9 @@ def run(
     measured = pd.concat(tables, ignore_index=True)
     factors = np.exp(SCATTER * np.random.default_rng(seed).standard_normal((len(measured), 2)))
     measured[[CPU_USAGE, SIDECAR_CPU_USAGE]] *= factors
+    # `rate` never adds CPU time that was not used (docs/adr/0013), and no container uses more than its limit
+    most = (measured[REPLICAS] * measured[CPU_LIMIT]).fillna(np.inf)
+    measured[CPU_USAGE] = measured[CPU_USAGE].clip(upper=most)
     measured[SOURCE] = "simulated.csv"
     return measured.sort_values([SERVICE, TIMESTAMP], ignore_index=True), _calls(pd.concat(called))
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from kpp.schema import CPU_LIMIT, CPU_REQUEST, REPLICAS, SERVICE, TARGETS, THROUGHPUT, USER_COUNT
+from kpp.whatif.agreement import agree
 from kpp.whatif.bottlenecks import add_bottlenecks
 from kpp.whatif.campaign import MINUTES, levels_of
 from kpp.whatif.conformal import calibrate
@@ -18,6 +19,7 @@ from kpp.whatif.model import (
     REPLICAS_USED,
     Campaign,
     Explains,
+    KnowsLaws,
     KnowsSaturation,
     State,
     WhatIfModel,
@@ -92,7 +94,11 @@ class CalibratedModel:
         beyond = np.array([text != "" for text in outside], dtype=bool)
         spreads = spread_of(self.model, asked, values)
         place = Place(distances, beyond, spreads, self.measured.highest(asked))
-        lower, upper = self.intervals.around(asked, values, place, coverage)
+        bounds = self.intervals.around(asked, values, place, coverage)
+        if isinstance(self.model, KnowsLaws):
+            users = asked[USER_COUNT].to_numpy(dtype=np.float64)
+            bounds = agree(bounds, values, self.model.laws(asked), users, beyond)
+        lower, upper = bounds.lower, bounds.upper
         columns: dict[str, Any] = {}
         for number, target in enumerate(TARGETS):
             columns[target] = points[target]

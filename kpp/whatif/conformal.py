@@ -15,10 +15,11 @@ from crepes import ConformalRegressor
 from numpy.typing import NDArray
 
 from kpp.schema import USER_COUNT
-from kpp.whatif.difficulty import estimate_difficulty, estimate_noise
+from kpp.whatif.difficulty import estimate_difficulty
 from kpp.whatif.held_out import HeldOutErrors, span_of
 from kpp.whatif.intervals import COVERAGES, Intervals, ServiceIntervals
 from kpp.whatif.model import Campaign
+from kpp.whatif.noise import estimate_noise
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -46,7 +47,8 @@ def calibrate(held_out: HeldOutErrors, campaign: Campaign) -> Intervals:
         difficulty = difficulties[service] = estimate_difficulty(noise, held_out[own])
         usual_spreads[service] = np.nan_to_num(_median(held_out.spreads[own[~held_out.beyond[own]]]))
         spreads = np.maximum(held_out.spreads[own], usual_spreads[service])
-        scores[own] /= difficulty.at(distances[own], stretches[own], spreads)
+        minute = noise.at(held_out.throughput_rps[own])
+        scores[own] /= difficulty.at(minute, distances[own], stretches[own], spreads)
 
     inside, beyond = (_quantiles(scores, held_out, held_out.beyond == where) for where in (False, True))
     services = {

@@ -44,6 +44,7 @@ class HeldOutErrors:
         beyond: (rows,), whether the row lay outside of what that model had learned.
         errors: (rows, 3), ln(observed + resolution) - ln(predicted + resolution); NaN if either is not known.
         spreads: (rows, 3), of `spread_of`.
+        throughput_rps: (rows,), predicted.
     """
 
     services: NDArray[np.object_]
@@ -53,6 +54,7 @@ class HeldOutErrors:
     beyond: NDArray[np.bool_]
     errors: Floats
     spreads: Floats
+    throughput_rps: Floats
 
     @property
     def stretches(self) -> Floats:
@@ -150,6 +152,7 @@ def _ask(model: WhatIfModel, learned: Campaign, asked: pd.DataFrame, fold: int) 
         beyond=np.array([text != "" for text in measured.outside(scenario)], dtype=bool)[positions],
         errors=to_logs(observed) - to_logs(predicted)[positions],
         spreads=spread_of(model, scenario, predicted)[positions],
+        throughput_rps=predicted[positions, list(TARGETS).index(THROUGHPUT)],
     )
 
 
@@ -163,4 +166,5 @@ def _nothing() -> HeldOutErrors:
         np.empty(0, bool),
         no_targets,
         no_targets,
+        no_rows,
     )

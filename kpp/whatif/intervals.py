@@ -8,7 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from kpp.schema import SERVICE
+from kpp.schema import SERVICE, TARGETS, THROUGHPUT
+from kpp.whatif.agreement import Bounds
 from kpp.whatif.difficulty import KNEE_FALL, KNEE_RISE, Difficulty
 from kpp.whatif.held_out import RESOLUTION, to_logs
 from kpp.whatif.model import State
@@ -18,6 +19,7 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 COVERAGES = (0.5, 0.8, 0.9, 0.95, 0.99)  # those that a calibration knows
+FLOW = list(TARGETS).index(THROUGHPUT)
 LARGEST_LOG = float(np.log(1e12))  # as in tables, nothing measured comes near
 
 
@@ -79,10 +81,8 @@ class Intervals:
     reach: float
     usual_errors: Floats
 
-    def around(
-        self, scenario: pd.DataFrame, predicted: Floats, place: Place, coverage: float
-    ) -> tuple[Floats, Floats]:
-        """Lower and upper bounds, (rows, 3) each, in own units; NaN where there is no prediction.
+    def around(self, scenario: pd.DataFrame, predicted: Floats, place: Place, coverage: float) -> Bounds:
+        """Lower and upper bounds; NaN where there is no prediction.
 
         Args:
             scenario: with the index 0, 1, ….
@@ -95,20 +95,29 @@ class Intervals:
         untried = np.maximum(unmeasured - self.reach, 0.0)
         deviations = float(norm.ppf((1 + coverage) / 2))
         rise = deviations * np.outer(untried, KNEE_RISE)
-        widths = np.full(predicted.shape, np.nan)
+        widths, noise = np.full(predicted.shape, np.nan), np.zeros(predicted.shape)
         for service, rows in scenario.groupby(SERVICE).indices.items():
             known = self.services.get(str(service))
             if known is not None:
                 here = place.of(np.asarray(rows, dtype=np.intp))
-                widths[rows] = self._half_widths(known, here, at, deviations)
+                minute = known.difficulty.noise.at(predicted[rows, FLOW])
+                widths[rows] = self._half_widths(known, minute, here, at, deviations)
+                noise[rows] = minute * known.inside[at]
         logs = to_logs(predicted)
         above = np.nan_to_num(logs - to_logs(place.highest), nan=np.inf)  # what was measured
         knee = deviations * KNEE_FALL * np.clip(above, 0.0, unmeasured[:, None])
         lower = np.exp(logs - np.hypot(widths, knee) - rise)
         upper = np.exp(np.minimum(logs + widths + rise, LARGEST_LOG))
-        return np.maximum(lower - RESOLUTION, 0.0), np.maximum(upper - RESOLUTION, 0.0)
+        return Bounds(
+            np.maximum(lower - RESOLUTION, 0.0),
+            np.maximum(upper - RESOLUTION, 0.0),
+            np.minimum(np.nan_to_num(noise), np.nan_to_num(widths)),
+            np.minimum(knee[:, FLOW], deviations * untried),
+        )
 
-    def _half_widths(self, known: ServiceIntervals, place: Place, at: int, deviations: float) -> Floats:
+    def _half_widths(
+        self, known: ServiceIntervals, noise: Floats, place: Place, at: int, deviations: float
+    ) -> Floats:
         """(rows, 3) of one service. Beyond the measured range no interval is narrower than within it.
 
         There, a standard error of the model's own that was never tried as large counts in full, however small
@@ -116,9 +125,10 @@ class Intervals:
         """
         distances = np.maximum(place.distances, self.nearest)
         spreads = np.maximum(place.spreads, known.spread)
-        difficulty = known.difficulty.at(distances, distances / self.span, spreads)
-        nearest = np.array([self.nearest])
-        usual = known.difficulty.at(nearest, nearest / self.span, known.spread[None, :])
+        far = np.maximum(distances / self.reach, 1.0) if self.reach > 0 else 1.0
+        difficulty = known.difficulty.at(noise, distances, distances / self.span, spreads, far)
+        nearest = np.full(len(distances), self.nearest)
+        usual = known.difficulty.at(noise, nearest, nearest / self.span, known.spread)
         beyond = np.maximum(difficulty * known.beyond[at], usual * known.inside[at])
         beyond = beyond + (spreads - known.spread) * np.maximum(deviations - known.beyond[at], 0.0)
         widths: Floats = np.where(place.beyond[:, None], beyond, difficulty * known.inside[at])
@@ -128,7 +138,7 @@ class Intervals:
         """As plain data."""
         services = {
             name: {
-                "difficulty": {part: to_plain(values) for part, values in vars(each.difficulty).items()},
+                "difficulty": each.difficulty.dump(),
                 "spread": to_plain(each.spread),
                 "inside": to_plain(each.inside),
                 "beyond": to_plain(each.beyond),
@@ -150,8 +160,7 @@ class Intervals:
             raise ValueError("calibrated at other coverages")
         services = {}
         for name, each in state["services"].items():
-            parts = {part: from_plain(values) for part, values in each["difficulty"].items()}
             others = {part: from_plain(each[part]) for part in ("spread", "inside", "beyond")}
-            services[name] = ServiceIntervals(Difficulty(**parts), **others)
+            services[name] = ServiceIntervals(Difficulty.restore(each["difficulty"]), **others)
         span, nearest, reach = (float(state[name]) for name in ("span", "nearest", "reach"))
         return cls(services, span, nearest, reach, from_plain(state["usual_errors"]))

@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import pandas as pd
 
 from kpp.schema import CPU_LIMIT, CPU_REQUEST, REPLICAS, SERVICE, USER_COUNT
+from kpp.whatif.agreement import Laws
 
 SITUATION = "Scenario"  # whole number: rows that share it are one situation, all services at one load
 THINK_TIME = "Think Time (s)"  # the users' pause per request, where it differs from the campaign's
@@ -106,6 +107,14 @@ class EstimatesSpread(Protocol):
         It is what the parameters' standard errors, carried to the scenario, make of the target: without the
         scatter of single minutes, which calibration adds. NaN where it is not known.
         """
+
+
+@runtime_checkable
+class KnowsLaws(Protocol):
+    """A model whose predictions obey laws, so that their intervals can obey them too."""
+
+    def laws(self, scenario: pd.DataFrame) -> Laws:
+        """What it knows of each row."""
 
 
 @runtime_checkable

@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from kpp.queueing.limits import LimitSource
 from kpp.queueing.parameters import Solution
 from kpp.schema import CPU_USAGE, RESPONSE_TIME, TARGETS, THROUGHPUT
+from kpp.whatif.agreement import Laws
 from kpp.whatif.model import BOTTLENECK, REPLICAS_USED, SATURATION
 from kpp.whatif.network_state import FittedNetwork
 from kpp.whatif.situations import AskedSituations
@@ -47,6 +49,24 @@ def as_saturation(
         REPLICAS_USED: asked.pick(asked.situations.replicas),
     }
     return pd.DataFrame(columns, index=index)
+
+
+def as_laws(asked: AskedSituations, network: FittedNetwork) -> Laws:
+    """What ties the bounds of the scenario's rows."""
+    situations, parameters = asked.situations, network.parameters
+    think = np.where(np.isnan(situations.think_time), parameters.think_time, situations.think_time)
+    entry = np.arange(len(network.layouts.services)) == parameters.entry
+    recorded = (np.array(network.limit_source) == LimitSource.RECORDED.value) & network.replicas_recorded
+    limits = situations.replicas * situations.cpu_limit
+    per_situation = np.ones_like(limits)
+    return Laws(
+        situation=asked.rows,
+        think_time_seconds=asked.pick(np.where(entry, think[:, None], np.nan)),
+        unloaded_seconds=parameters.unloaded_entry(),
+        visits=asked.pick(np.nan_to_num(parameters.visit_ratio) * per_situation),
+        cpu_limit_cores=asked.pick(np.where(recorded & np.isfinite(limits), limits, np.inf)),
+        limited_share=asked.pick(parameters.share * per_situation),
+    )
 
 
 def as_explanation(

@@ -30,10 +30,10 @@ def relative_variances(network: FittedNetwork, situations: Situations) -> dict[s
     solution = solve(network.parameters, situations)
     variances = _own_variances(network, situations, solution)
     for moved in _moved(network):
-        other = by_target(solve(moved.parameters, situations))
-        for target, before in by_target(solution).items():
-            change = np.nan_to_num(_log(other[target]) - _log(before))
-            variances[target] = variances[target] + change**2
+        changes = [_change(each, situations, solution) for each in moved]
+        for target in variances:
+            largest = np.max([np.abs(change[target]) for change in changes], axis=0)
+            variances[target] = variances[target] + largest**2
     return variances
 
 
@@ -51,19 +51,34 @@ def _own_variances(network: FittedNetwork, situations: Situations, solution: Sol
     }
 
 
-def _moved(network: FittedNetwork) -> list[FittedNetwork]:
-    """The network with one parameter after the other moved by its standard error."""
+def _change(network: FittedNetwork, situations: Situations, solution: Solution) -> dict[str, Floats]:
+    """By how much the logarithms of another network's targets differ from a solution's."""
+    other = by_target(solve(network.parameters, situations))
+    return {
+        target: np.nan_to_num(_log(other[target]) - _log(before))
+        for target, before in by_target(solution).items()
+    }
+
+
+def _moved(network: FittedNetwork) -> list[list[FittedNetwork]]:
+    """The network with one parameter after the other moved by its standard error.
+
+    The capacity both ways: a saturated system that could do twice as much may not be saturated at all.
+    """
     parameters, errors = network.parameters, network.errors
     slower = 1 + errors.capacity
     rate = parameters.fall.rate
     steeper = Estimate(rate.value + errors.fall, rate.standard_error)
     fall = DemandFall(steeper, parameters.fall.reference_rps, parameters.fall.largest_load)
     return [
-        network.vary(think_time=parameters.think_time * (1 + errors.think_time)),
-        network.vary(share=parameters.share * slower, ceiling=parameters.ceiling / slower),
-        network.vary(fall=fall),
-        network.vary(burst=parameters.burst * UNSURE_BURST),
-        network.vary(variability=parameters.variability * UNSURE_WAIT),
+        [network.vary(think_time=parameters.think_time * (1 + errors.think_time))],
+        [
+            network.vary(share=parameters.share * slower, ceiling=parameters.ceiling / slower),
+            network.vary(share=parameters.share / slower, ceiling=parameters.ceiling * slower),
+        ],
+        [network.vary(fall=fall)],
+        [network.vary(burst=parameters.burst * UNSURE_BURST)],
+        [network.vary(variability=parameters.variability * UNSURE_WAIT)],
     ]
 
 

@@ -48,6 +48,7 @@ class FittedNetwork:
         layouts: of the measured loads.
         measured: (services, 3) whether response time, throughput and CPU were measured.
         limit_source: of each service, in words.
+        replicas_recorded: (services,) whether the tables tell them.
     """
 
     parameters: Parameters
@@ -55,6 +56,7 @@ class FittedNetwork:
     layouts: Layouts
     measured: NDArray[np.bool_]
     limit_source: tuple[str, ...]
+    replicas_recorded: NDArray[np.bool_]
 
     @classmethod
     def from_estimates(cls, found: Estimates) -> "FittedNetwork":
@@ -74,6 +76,7 @@ class FittedNetwork:
             layouts=Layouts(levels.services, levels.user_count, levels.replicas, found.capacity.cpu_limit),
             measured=np.column_stack([np.isfinite(column).any(axis=0) for column in columns]),
             limit_source=tuple(source.value for source in found.capacity.source),
+            replicas_recorded=levels.replicas_recorded,
         )
 
     def vary(self, **changes: Any) -> "FittedNetwork":
@@ -89,6 +92,7 @@ class FittedNetwork:
             "layouts": self.layouts.dump(),
             "measured": self.measured.tolist(),
             "limit_source": list(self.limit_source),
+            "replicas_recorded": self.replicas_recorded.tolist(),
         }
 
     @classmethod
@@ -111,6 +115,7 @@ class FittedNetwork:
             layouts=Layouts.restore(state["layouts"]),
             measured=np.array(state["measured"], dtype=np.bool_),
             limit_source=tuple(state["limit_source"]),
+            replicas_recorded=np.array(state["replicas_recorded"], dtype=np.bool_),
         )
 
 

@@ -7,8 +7,9 @@ from kpp.queueing.estimation import estimate
 from kpp.queueing.parameters import Situations, Solution
 from kpp.queueing.system import solve
 from kpp.schema import TARGETS
+from kpp.whatif.agreement import Laws
 from kpp.whatif.model import Campaign, State
-from kpp.whatif.network_answers import as_explanation, as_saturation, as_targets
+from kpp.whatif.network_answers import as_explanation, as_laws, as_saturation, as_targets
 from kpp.whatif.network_notes import describe
 from kpp.whatif.network_spread import relative_variances
 from kpp.whatif.network_state import FittedNetwork
@@ -69,6 +70,11 @@ class QueueingNetwork:
         variances = relative_variances(self.network, asked.situations)
         columns = {target: asked.pick(np.sqrt(variances[target])) for target in TARGETS}
         return pd.DataFrame(columns, index=scenario.index)
+
+    def laws(self, scenario: pd.DataFrame) -> Laws:
+        """The think time at the entry service, and recorded CPU limits."""
+        asked = arrange_situations(scenario, self.network.layouts)
+        return as_laws(asked, self.network)
 
     def explain(self, scenario: pd.DataFrame) -> pd.DataFrame:
         """What makes up each prediction."""

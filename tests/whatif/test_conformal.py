@@ -10,13 +10,16 @@ from hypothesis import strategies as st
 from kpp.schema import RESPONSE_TIME, SERVICE, TARGETS, THROUGHPUT, USER_COUNT
 from kpp.whatif.calibrated import COVERAGE, CalibratedModel, lower_of, upper_of
 from kpp.whatif.conformal import calibrate
-from kpp.whatif.difficulty import Difficulty, estimate_difficulty, estimate_noise
+from kpp.whatif.difficulty import Difficulty, estimate_difficulty
 from kpp.whatif.held_out import HeldOutErrors, to_logs
 from kpp.whatif.intervals import COVERAGES, Intervals, Place
 from kpp.whatif.model import Campaign
+from kpp.whatif.noise import Noise, estimate_noise
 from kpp.whatif.registry import make_model
 from tests.whatif.systems import SHOP, make_system
 
+USUAL_RPS = 10.0
+FLOW = list(TARGETS).index(THROUGHPUT)
 CAMPAIGN = make_system(tuple(range(20, 120, 5)), minutes=15, noise=0.1)
 
 
@@ -31,7 +34,14 @@ def held_out(errors: np.ndarray, loads: np.ndarray, distances: np.ndarray) -> He
         beyond=np.ones(rows, dtype=bool),
         errors=np.repeat(errors[:, None], len(TARGETS), axis=1),
         spreads=np.zeros((rows, len(TARGETS))),
+        throughput_rps=np.full(rows, USUAL_RPS),
     )
+
+
+def difficulty_of(noise: float) -> Difficulty:
+    """Noise and nothing else."""
+    nothing = np.zeros(len(TARGETS))
+    return Difficulty(Noise(np.full(len(TARGETS), noise), USUAL_RPS), nothing, nothing, nothing)
 
 
 @given(st.integers(0, 1000), st.integers(30, 300))
@@ -43,7 +53,8 @@ def test_the_width_is_the_conformal_quantile_of_what_was_left_out(seed: int, cou
 
     intervals = calibrate(calibration, campaign).services["frontend"]
 
-    difficulty = intervals.difficulty.at(np.array([0.5]), np.array([0.5]), np.zeros((1, 3)))[0]
+    noise = intervals.difficulty.noise.at(np.array([USUAL_RPS]))
+    difficulty = intervals.difficulty.at(noise, np.array([0.5]), np.array([0.5]), np.zeros((1, 3)))[0]
     scores = np.sort(np.abs(errors))
     for number, coverage in enumerate(COVERAGES):
         if count > 1.001 / (1 - coverage):
@@ -98,6 +109,7 @@ def test_intervals_widen_with_the_distance_and_the_coverage(name: str) -> None:
             assert (found[target] <= found[upper_of(target)]).all()
         upper = found[[upper_of(target) for target in TARGETS]].to_numpy()
         half_widths = to_logs(upper) - to_logs(found[list(TARGETS)].to_numpy())
+        half_widths[:, FLOW] = found[upper_of(THROUGHPUT)] - found[THROUGHPUT]  # a share of more requests
         assert (np.diff(half_widths, axis=0) >= -1e-9).all()
         assert (half_widths[-1] > 1.05 * half_widths[0]).all()
         widths.append(half_widths)
@@ -122,20 +134,49 @@ def test_drift_and_tilt_are_recovered_from_the_errors_of_loads() -> None:
     distances = rng.uniform(0.1, 2.0, 400)
     calibration = held_out(0.3 * distances, np.arange(400), distances)
 
-    found = estimate_difficulty(np.full(3, 0.01), calibration)
+    found = estimate_difficulty(Noise(np.full(3, 0.01), USUAL_RPS), calibration)
 
-    at = np.array([0.5, 2.0])
+    at, nothing = np.array([0.5, 2.0]), np.zeros((2, 3))
     np.testing.assert_allclose(
-        found.at(at, at, np.zeros((2, 3))), 0.01 + 0.3 * np.repeat(at[:, None], 3, axis=1), rtol=0.02
+        found.at(nothing, at, at, nothing), 0.3 * np.repeat(at[:, None], 3, axis=1), rtol=0.02
     )
+
+
+def test_what_hours_differ_by_is_no_drift() -> None:
+    """Loads that err as much near as far say nothing of the distance."""
+    rng = np.random.default_rng(0)
+    distances = rng.uniform(0.01, 0.5, 400)
+    calibration = held_out(np.full(400, 0.2), np.arange(400), distances)
+
+    found = estimate_difficulty(Noise(np.full(3, 0.01), USUAL_RPS), calibration)
+
+    far = found.at(np.zeros((1, 3)), np.array([2.0]), np.array([2.0]), np.zeros((1, 3)))
+    np.testing.assert_allclose(far, 0.2, rtol=0.1)
+    # four times as far as anything that was tried, it may have been drift all the same
+    farther = found.at(np.zeros((1, 3)), np.array([2.0]), np.zeros(1), np.zeros((1, 3)), np.array([4.0]))
+    np.testing.assert_allclose(farther, 0.8, rtol=0.1)
+
+
+def test_what_chance_makes_of_a_median_is_no_error_of_the_model() -> None:
+    """A hundred loads of 25 minutes each, around a model without error."""
+    rng = np.random.default_rng(0)
+    loads = np.repeat(np.arange(100), 25)
+    distances = rng.uniform(0.1, 1.0, 100)[loads]
+    calibration = held_out(rng.normal(0, 0.2, len(loads)), loads, distances)
+
+    found = estimate_difficulty(Noise(np.full(3, 0.2), USUAL_RPS), calibration)
+
+    shape = found.at(np.zeros((1, 3)), np.array([0.5]), np.array([0.5]), np.zeros((1, 3)))
+    assert shape.max() < 0.02  # the medians alone scatter by 0.05
 
 
 def test_without_any_load_left_out_a_model_is_off_by_the_distance() -> None:
     nothing = held_out(np.empty(0), np.empty(0, int), np.empty(0))
 
-    found = estimate_difficulty(np.zeros(3), nothing)
+    found = estimate_difficulty(Noise(np.zeros(3), USUAL_RPS), nothing)
 
-    np.testing.assert_allclose(found.at(np.array([0.7]), np.array([0.7]), np.zeros((1, 3))), 0.7)
+    none = np.zeros((1, 3))
+    np.testing.assert_allclose(found.at(none, np.array([0.7]), np.array([0.7]), none), 0.7)
 
 
 def test_noise_is_the_deviation_of_minutes_around_their_load() -> None:
@@ -143,7 +184,23 @@ def test_noise_is_the_deviation_of_minutes_around_their_load() -> None:
 
     noise = estimate_noise(campaign)["frontend"]
 
-    assert noise[1] == pytest.approx(0.2, rel=0.05)  # throughput, far above what can be resolved
+    assert noise.usual[1] == pytest.approx(0.2, rel=0.05)  # throughput, far above what can be resolved
+
+
+def test_requests_that_come_by_chance_scatter_as_their_number_by_poisson() -> None:
+    rng = np.random.default_rng(0)
+    usual, asked = (np.std(np.log(rng.poisson(60 * rps, 100_000))) for rps in (20.0, 500.0))
+
+    found = Noise(np.full(3, usual), 20.0).at(np.array([20.0, 500.0]))
+
+    np.testing.assert_allclose(found[:, 1], [usual, asked], rtol=0.1)
+    np.testing.assert_array_equal(found[:, [0, 2]], np.full((2, 2), usual))
+
+
+def test_what_throughput_scatters_beyond_chance_stays() -> None:
+    found = Noise(np.full(3, 0.3), 2.0).at(np.array([1e6]))
+
+    assert found[0, 1] == pytest.approx(np.sqrt(0.3**2 - 1 / (60 * 2)), rel=0.01)
 
 
 def test_one_load_gives_no_interval() -> None:
@@ -178,14 +235,14 @@ def test_what_is_dumped_and_restored_gives_the_same_intervals() -> None:
     place = Place(distances, beyond, np.full((3, 3), 0.05), np.full((3, 3), 0.5))
     for coverage in COVERAGES:
         points = np.ones((3, 3))
-        np.testing.assert_array_equal(
-            again.around(scenario, points, place, coverage),
-            intervals.around(scenario, points, place, coverage),
-        )
+        restored = again.around(scenario, points, place, coverage)
+        before = intervals.around(scenario, points, place, coverage)
+        for part in ("lower", "upper", "noise", "room"):
+            np.testing.assert_array_equal(getattr(restored, part), getattr(before, part))
 
 
 def test_a_smaller_spread_than_was_tried_counts_as_the_usual_one() -> None:
-    service = Difficulty(np.full(3, 0.1), np.zeros(3), np.zeros(3))
+    service = difficulty_of(0.1)
     intervals = calibrate_linear(CAMPAIGN)
     one = next(iter(intervals.services.values()))
     known = type(one)(service, np.full(3, 0.2), np.ones_like(one.inside), np.ones_like(one.beyond))
@@ -194,15 +251,15 @@ def test_a_smaller_spread_than_was_tried_counts_as_the_usual_one() -> None:
     spreads = np.array([[0.0] * 3, [0.2] * 3, [0.5] * 3])
     place = Place(np.zeros(3), np.zeros(3, bool), spreads, np.full((3, 3), np.nan))
 
-    _, upper = tried.around(scenario, np.full((3, 3), 100.0), place, 0.9)
+    upper = tried.around(scenario, np.full((3, 3), USUAL_RPS), place, 0.9).upper
 
     column = list(TARGETS).index(RESPONSE_TIME)
     assert upper[0, column] == upper[1, column]
-    assert upper[2, column] / 100 == pytest.approx(np.exp(0.6), rel=1e-4)
+    assert upper[2, column] / USUAL_RPS == pytest.approx(np.exp(0.6), rel=1e-3)
 
 
 def test_a_knee_never_seen_takes_throughput_down_to_what_was_measured_and_no_further() -> None:
-    none = Difficulty(np.full(3, 1e-9), np.zeros(3), np.zeros(3))
+    none = difficulty_of(1e-9)
     intervals = calibrate_linear(CAMPAIGN)
     one = next(iter(intervals.services.values()))
     sure = type(one)(none, np.zeros(3), np.ones_like(one.inside), np.ones_like(one.beyond))
@@ -213,7 +270,8 @@ def test_a_knee_never_seen_takes_throughput_down_to_what_was_measured_and_no_fur
     distances, beyond = np.log([4.0, 4.0, 4.0, 1.0]), np.array([True, True, True, False])
     place = Place(distances, beyond, np.zeros((4, 3)), np.full((4, 3), 10.0))
 
-    lower, upper = tried.around(scenario, points, place, 0.9)
+    bounds = tried.around(scenario, points, place, 0.9)
+    lower, upper = bounds.lower, bounds.upper
 
     column = list(TARGETS).index(THROUGHPUT)
     np.testing.assert_allclose(lower[:, column], [10.0, 10.0, 8.0, 40.0], rtol=1e-3)
