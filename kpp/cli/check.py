@@ -15,9 +15,9 @@ from kpp.cli.options import Calls, CpuLimits
 from kpp.errors import ShortfallError
 
 if TYPE_CHECKING:
-    from kpp.queueing.estimates import Estimates
-    from kpp.queueing.findings import Finding
-    from kpp.queueing.robust import Estimate
+    from kpp.queueing.checks.findings import Finding
+    from kpp.queueing.estimation.estimates import Estimates
+    from kpp.queueing.estimation.robust import Estimate
 
 ORDER = ("fault", "doubt", "untold", "ok")
 MOST_SERVICES = 30  # on screen
@@ -43,9 +43,9 @@ def check(
     that differ between tables, and lost traffic, each with the factor found. Exits with 5 if something is
     wrong.
     """
-    from kpp.queueing.estimation import estimate  # late, to keep `kpp --help` quick
-    from kpp.queueing.findings import Grade
-    from kpp.queueing.quality import check_quality
+    from kpp.queueing.checks.checks import check_quality
+    from kpp.queueing.checks.findings import Grade
+    from kpp.queueing.estimation.estimation import estimate  # late, to keep `kpp --help` quick
 
     campaign, notes = read_campaign(files, calls, cpu_limits)
     show_notes(notes)

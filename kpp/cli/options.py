@@ -75,7 +75,7 @@ def check_coverage(coverage: float) -> None:
     Raises:
         ConfigError: with those that are known.
     """
-    from kpp.whatif.intervals import COVERAGES
+    from kpp.whatif.intervals.intervals import COVERAGES
 
     if coverage not in COVERAGES:
         mend = f"choose one of {', '.join(f'{each:g}' for each in COVERAGES)}"

@@ -65,9 +65,9 @@ def plan(  # noqa: PLR0913 - each parameter is an option
     from kpp.cli.options import check_coverage, parse_users
     from kpp.cli.plan_data import as_data
     from kpp.cli.plan_text import name_objectives, show_plan
-    from kpp.whatif.objectives import parse_objective
-    from kpp.whatif.plan_steps import Question
-    from kpp.whatif.planning import find_replicas, spread_over_services
+    from kpp.whatif.planning.objectives import parse_objective
+    from kpp.whatif.planning.planning import find_replicas, spread_over_services
+    from kpp.whatif.planning.steps import Question
     from kpp.whatif.registry import DEFAULT_MODEL
     from kpp.whatif.store import read_stored, restore_model
 

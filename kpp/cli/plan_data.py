@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from kpp.whatif.objectives import Objective, Outcome
-from kpp.whatif.plan_steps import Step
-from kpp.whatif.planning import HOLDS, Plan
+from kpp.whatif.planning.objectives import Objective, Outcome
+from kpp.whatif.planning.planning import HOLDS, Plan
+from kpp.whatif.planning.steps import Step
 
 
 def as_data(model: str, plans: Sequence[Plan], notes: Sequence[str]) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from rich.text import Text
 
 from kpp.cli.predictions import LEAST_WIDTH, SIGNS, STYLES, cut_middle, shorten
 from kpp.predictor.display import format_number
-from kpp.whatif.objectives import Objective, Outcome
-from kpp.whatif.plan_steps import Layout, Step
-from kpp.whatif.planning import HOLDS, Plan
+from kpp.whatif.planning.objectives import Objective, Outcome
+from kpp.whatif.planning.planning import HOLDS, Plan
+from kpp.whatif.planning.steps import Layout, Step
 from kpp.whatif.registry import DEFAULT_MODEL
 
 MOST_NAME = 26  # columns for a service and its replicas, of which the name is cut

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kpp.queueing.demand_fall import DemandFall
+from kpp.queueing.estimation.demand_fall import DemandFall
 from kpp.queueing.layered import CallGraph
 
 Floats = NDArray[np.float64]

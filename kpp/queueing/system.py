@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kpp.queueing.approximate import HALVINGS, solve_closed
-from kpp.queueing.capacity import cpu_capacity
+from kpp.queueing.estimation.capacity import cpu_capacity
 from kpp.queueing.layered import CallGraph
 from kpp.queueing.parameters import LEAST_CYCLE_SECONDS, Parameters, Situations, Solution
 from kpp.queueing.stations import (

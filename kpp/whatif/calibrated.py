@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 
 from kpp.schema import CPU_LIMIT, CPU_REQUEST, REPLICAS, SERVICE, TARGETS, THROUGHPUT, USER_COUNT
-from kpp.whatif.agreement import agree
-from kpp.whatif.bottlenecks import add_bottlenecks
 from kpp.whatif.campaign import MINUTES, levels_of
-from kpp.whatif.conformal import calibrate
-from kpp.whatif.held_out import errors_on_held_out_loads, spread_of
-from kpp.whatif.intervals import Intervals, Place
+from kpp.whatif.intervals.agreement import agree
+from kpp.whatif.intervals.conformal import calibrate
+from kpp.whatif.intervals.held_out import errors_on_held_out_loads, spread_of
+from kpp.whatif.intervals.intervals import Intervals, Place
 from kpp.whatif.measured import Measured
 from kpp.whatif.model import (
     REPLICAS_USED,
@@ -24,6 +23,7 @@ from kpp.whatif.model import (
     State,
     WhatIfModel,
 )
+from kpp.whatif.network.bottlenecks import add_bottlenecks
 from kpp.whatif.plain_data import from_plain, to_plain
 from kpp.whatif.scenario import check_numbers, complete
 from kpp.whatif.verdict import Known, judge
@@ -72,7 +72,7 @@ class CalibratedModel:
 
         Args:
             scenario: `SERVICE`, `USER_COUNT`, and any other columns; see `kpp.whatif.scenario.complete`.
-            coverage: of the intervals, one of `kpp.whatif.intervals.COVERAGES`.
+            coverage: of the intervals, one of `kpp.whatif.intervals.intervals.COVERAGES`.
 
         Raises:
             InputError: of `kpp.whatif.scenario.check_numbers`.

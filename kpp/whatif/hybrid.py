@@ -1,7 +1,8 @@
 """The hybrid: the queueing network, and a learned residual that fades with the distance from the data.
 
 For response times and CPU it is learned as log(measured / predicted) against the load and the layout.
-Afterwards the laws hold as before (`kpp.whatif.corrections`). docs/adr/0022-hybrid.md says why it is made so.
+Afterwards the laws hold as before (`kpp.whatif.network.corrections`). docs/adr/0022-hybrid.md says why it is
+made so.
 """
 
 from collections.abc import Callable
@@ -10,18 +11,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kpp.queueing.estimates import Estimates
-from kpp.queueing.estimation import estimate
+from kpp.queueing.estimation.estimates import Estimates
+from kpp.queueing.estimation.estimation import estimate
 from kpp.queueing.parameters import Parameters, Situations, Solution
 from kpp.queueing.system import solve
 from kpp.schema import CPU_USAGE, RESPONSE_TIME, TARGETS
-from kpp.whatif.corrections import correct
 from kpp.whatif.model import Campaign, State
-from kpp.whatif.network_answers import as_explanation
-from kpp.whatif.network_notes import describe
-from kpp.whatif.network_spread import relative_variances
-from kpp.whatif.network_state import FittedNetwork
-from kpp.whatif.overload import BEGINS, Growth, learn_growth, saturated_callers
+from kpp.whatif.network.answers import as_explanation
+from kpp.whatif.network.corrections import correct
+from kpp.whatif.network.notes import describe
+from kpp.whatif.network.overload import BEGINS, Growth, learn_growth, saturated_callers
+from kpp.whatif.network.spread import relative_variances
+from kpp.whatif.network.state import FittedNetwork
 from kpp.whatif.queueing_network import QueueingNetwork
 from kpp.whatif.residual import Residual, fit_residual
 from kpp.whatif.situations import arrange_situations

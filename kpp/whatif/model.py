@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import pandas as pd
 
 from kpp.schema import CPU_LIMIT, CPU_REQUEST, REPLICAS, SERVICE, USER_COUNT
-from kpp.whatif.agreement import Laws
+from kpp.whatif.intervals.agreement import Laws
 
 SITUATION = "Scenario"  # whole number: rows that share it are one situation, all services at one load
 THINK_TIME = "Think Time (s)"  # the users' pause per request, where it differs from the campaign's
@@ -45,8 +45,9 @@ class Campaign:
 class WhatIfModel(Protocol):
     """A model of the performance of all services at any load. It gives points.
 
-    Intervals are put around any model by `kpp.whatif.conformal`, verdicts by `kpp.whatif.verdict`. Models are
-    deterministic: their seeds are arguments of their constructors. `kpp.whatif.registry` lists them.
+    Intervals are put around any model by `kpp.whatif.intervals.conformal`, verdicts by `kpp.whatif.verdict`.
+    Models are deterministic: their seeds are arguments of their constructors. `kpp.whatif.registry` lists
+    them.
     """
 
     @property

@@ -3,16 +3,16 @@
 import numpy as np
 import pandas as pd
 
-from kpp.queueing.estimation import estimate
+from kpp.queueing.estimation.estimation import estimate
 from kpp.queueing.parameters import Situations, Solution
 from kpp.queueing.system import solve
 from kpp.schema import TARGETS
-from kpp.whatif.agreement import Laws
+from kpp.whatif.intervals.agreement import Laws
 from kpp.whatif.model import Campaign, State
-from kpp.whatif.network_answers import as_explanation, as_laws, as_saturation, as_targets
-from kpp.whatif.network_notes import describe
-from kpp.whatif.network_spread import relative_variances
-from kpp.whatif.network_state import FittedNetwork
+from kpp.whatif.network.answers import as_explanation, as_laws, as_saturation, as_targets
+from kpp.whatif.network.notes import describe
+from kpp.whatif.network.spread import relative_variances
+from kpp.whatif.network.state import FittedNetwork
 from kpp.whatif.situations import arrange_situations
 
 

@@ -7,7 +7,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kpp.schema import TARGETS
-from kpp.whatif.bottlenecks import tell_saturation
 from kpp.whatif.model import (
     EXTRAPOLATING,
     IN_RANGE,
@@ -18,6 +17,7 @@ from kpp.whatif.model import (
     KnowsSaturation,
     WhatIfModel,
 )
+from kpp.whatif.network.bottlenecks import tell_saturation
 
 MOST_REACHES = 2.0  # farther than so many times what a model was tried at, nothing speaks for it any more
 NOTHING = "nothing could be estimated"

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kpp.queueing.estimates import Estimates
-from kpp.queueing.estimation import estimate
+from kpp.queueing.estimation.estimates import Estimates
+from kpp.queueing.estimation.estimation import estimate
 from kpp.queueing.parameters import Situations
 from kpp.queueing.system import solve
 from tests.queueing.closed_systems import Chain, Tier

@@ -13,7 +13,7 @@ from hypothesis.strategies import DrawFn
 from kpp.errors import InputError
 from kpp.schema import CPU_LIMIT, CPU_REQUEST, CPU_USAGE, REPLICAS, SERVICE, TARGETS, USER_COUNT
 from kpp.whatif.campaign import levels_of
-from kpp.whatif.held_out import spread_of
+from kpp.whatif.intervals.held_out import spread_of
 from kpp.whatif.measured import Measured
 from kpp.whatif.model import THINK_TIME, Campaign, WhatIfModel
 from kpp.whatif.registry import MODELS, make_model

@@ -1,0 +1,1 @@
+"""Laws as checks of data quality: what contradicts them was measured wrong."""

@@ -1,0 +1,132 @@
+"""Bounds of intervals that obey the laws which the predictions obey.
+
+Each interval is calibrated alone, as if nothing tied the targets together. Where a model knows laws, they tie
+bounds as well:
+
+- At the entry service throughput and response time are one unknown, N = X (Z + R): what is known of either
+  bounds the other.
+- A caller waits for its callees, so that none of them takes longer than the entry service.
+- A container uses no more CPU than its limit; a sidecar that is measured with it comes on top.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kpp.queueing.estimation.plateau import SLOWED
+from kpp.schema import CPU_USAGE, RESPONSE_TIME, TARGETS, THROUGHPUT
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+_TIME, _FLOW, _CPU = (list(TARGETS).index(target) for target in (RESPONSE_TIME, THROUGHPUT, CPU_USAGE))
+
+
+@dataclass(frozen=True)
+class Laws:
+    """What a model knows of the rows of a scenario, (rows,) each.
+
+    Attributes:
+        situation: of each.
+        think_time_seconds: Z, at rows of the entry service; NaN elsewhere.
+        unloaded_seconds: R of the entry service without any waiting.
+        visits: to the row's service for each request to the entry service.
+        cpu_limit_cores: of all replicas together, where it was recorded; infinite elsewhere.
+        limited_share: of the CPU that is measured, which the limit holds back.
+    """
+
+    situation: NDArray[np.intp]
+    think_time_seconds: Floats
+    unloaded_seconds: float
+    visits: Floats
+    cpu_limit_cores: Floats
+    limited_share: Floats
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Intervals around the points of a scenario, (rows, 3) each.
+
+    Attributes:
+        lower, upper: own units; NaN where there is none.
+        noise: the part of their half-widths, in logarithms, that single minutes add to the mean of many.
+        room: (rows,) the part of throughput's lower half-width, in logarithms, that leaves room for a knee
+            farther than the loads at which response times were tried.
+    """
+
+    lower: Floats
+    upper: Floats
+    noise: Floats
+    room: Floats
+
+
+def agree(bounds: Bounds, points: Floats, laws: Laws, user_counts: Floats, beyond: Mask) -> Bounds:
+    """Make bounds obey the laws.
+
+    Args:
+        bounds: of each target alone.
+        points: (rows, 3) the predictions.
+        laws: of the rows.
+        user_counts: (rows,) N.
+        beyond: (rows,) outside of the measured range. Within, as long as little is waited for, response times
+            are known better than throughput could tell.
+    """
+    lower, upper = bounds.lower.copy(), bounds.upper.copy()
+    known = np.isfinite(bounds.lower) & np.isfinite(bounds.upper)
+    slowed = points[:, _TIME] > SLOWED * laws.unloaded_seconds
+    rows = (beyond | slowed) & np.isfinite(laws.think_time_seconds) & known[:, [_TIME, _FLOW]].all(axis=1)
+    rows &= points[:, _FLOW] > 0
+    if rows.any():
+        part = Bounds(lower[rows], upper[rows], bounds.noise[rows], bounds.room[rows])
+        lower[rows], upper[rows] = _one_unknown(
+            part, points[rows], laws.think_time_seconds[rows], user_counts[rows], slowed[rows]
+        )
+        contained = _contained(laws, rows, upper[:, _TIME])
+        upper[beyond, _TIME] = np.fmax(np.fmin(upper[:, _TIME], contained), points[:, _TIME])[beyond]
+    cpu = upper[:, _CPU]
+    within = np.minimum(laws.limited_share * cpu, laws.cpu_limit_cores) + (1 - laws.limited_share) * cpu
+    upper[:, _CPU] = np.fmax(np.fmin(cpu, within), points[:, _CPU])
+    return replace(bounds, lower=lower, upper=upper)
+
+
+def _contained(laws: Laws, entries: Mask, upper_seconds: Floats) -> Floats:
+    """(rows,) what the entry's bound is to the other services of its situation; infinite without one.
+
+    Calls may be made side by side, so that a callee's response time counts once, however often it is called.
+    """
+    of_entry = np.full(int(laws.situation.max()) + 1, np.inf)
+    of_entry[laws.situation[entries]] = upper_seconds[entries]
+    visited = laws.visits > 0
+    visits = np.where(visited, np.minimum(laws.visits, 1.0), 1.0)
+    return np.where(visited, of_entry[laws.situation] / visits, np.inf)
+
+
+def _one_unknown(
+    bounds: Bounds, points: Floats, think: Floats, users: Floats, slowed: Mask
+) -> tuple[Floats, Floats]:
+    """Lower and upper bounds, (rows, 3), where throughput and response time bound each other.
+
+    The law holds for means: what the chance of pauses makes of single minutes is taken off before, and put on
+    again after it. Where little is waited for, throughput says nothing of the response time but that there
+    may be a knee. A response time's own bound holds between what throughput says and what it excludes.
+    """
+    lower, upper = bounds.lower.copy(), bounds.upper.copy()
+    flow, time = points[:, _FLOW], points[:, _TIME]
+    noise = bounds.noise.copy()
+    noise[:, _FLOW] *= think / np.maximum(think + time, np.finfo(float).tiny)  # the rest is the system's own
+    scatter = np.exp(noise)
+    least_flow = np.minimum(lower[:, _FLOW] * scatter[:, _FLOW], flow)
+    least_time = np.minimum(lower[:, _TIME] * scatter[:, _TIME], time)
+    most_flow = np.maximum(upper[:, _FLOW] / scatter[:, _FLOW], flow)
+    with np.errstate(divide="ignore"):
+        slowest = np.maximum(users / least_flow - think, time) * scatter[:, _TIME]
+        unsure = np.log(most_flow / flow)  # as much downwards, but for a knee
+        apart = np.hypot(np.where(slowed, unsure, 0.0), bounds.room)
+        behind_knee = (users / flow * np.exp(apart) - think) * scatter[:, _TIME]
+        fastest = np.clip(users / most_flow - think, 0.0, time)
+        quickest = np.maximum(users / (think + least_time), flow)
+    upper[:, _TIME] = np.minimum(np.maximum(upper[:, _TIME], behind_knee), slowest)
+    lower[:, _TIME] = np.maximum(lower[:, _TIME], fastest / scatter[:, _TIME])
+    upper[:, _FLOW] = np.minimum(upper[:, _FLOW], quickest * scatter[:, _FLOW])
+    return lower, upper

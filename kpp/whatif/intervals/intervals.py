@@ -1,0 +1,166 @@
+"""Intervals around predictions: what a calibration found, put around any model's points."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from kpp.schema import SERVICE, TARGETS, THROUGHPUT
+from kpp.whatif.intervals.agreement import Bounds
+from kpp.whatif.intervals.difficulty import KNEE_FALL, KNEE_RISE, Difficulty
+from kpp.whatif.intervals.held_out import RESOLUTION, to_logs
+from kpp.whatif.model import State
+from kpp.whatif.plain_data import from_plain, to_plain
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+COVERAGES = (0.5, 0.8, 0.9, 0.95, 0.99)  # those that a calibration knows
+FLOW = list(TARGETS).index(THROUGHPUT)
+LARGEST_LOG = float(np.log(1e12))  # as in tables, nothing measured comes near
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where rows of a scenario lie, seen from what a model had learned.
+
+    Attributes:
+        distances: (rows,), of `Measured.distance`.
+        beyond: (rows,), outside of the measured range.
+        spreads: (rows, 3), of `spread_of`.
+        highest: (rows, 3), of `Measured.highest`.
+    """
+
+    distances: Floats
+    beyond: Mask
+    spreads: Floats
+    highest: Floats
+
+    def of(self, rows: NDArray[np.intp]) -> "Place":
+        """Some of the rows."""
+        return Place(self.distances[rows], self.beyond[rows], self.spreads[rows], self.highest[rows])
+
+
+@dataclass(frozen=True)
+class ServiceIntervals:
+    """One service's calibration.
+
+    Attributes:
+        difficulty: what scales the width.
+        spread: (3,): the model's usual own standard error at inner loads that were left out; a smaller one
+            counts as this one, since it was not tried.
+        inside, beyond: (coverages, 3): quantiles of |error| / difficulty, within and beyond the measured
+            range; NaN where too few minutes were left out to tell.
+    """
+
+    difficulty: Difficulty
+    spread: Floats
+    inside: Floats
+    beyond: Floats
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """The calibration of one model on one campaign.
+
+    Attributes:
+        services: by name.
+        span: of the campaign's user counts.
+        nearest: the usual distance of inner loads that were left out: nearer ones count as no easier.
+        reach: the longest distance at which the model was tried.
+        usual_errors: (2, 3): the median |error| over all services, within and beyond the measured range; NaN
+            where no load could be left out.
+    """
+
+    services: Mapping[str, ServiceIntervals]
+    span: float
+    nearest: float
+    reach: float
+    usual_errors: Floats
+
+    def around(self, scenario: pd.DataFrame, predicted: Floats, place: Place, coverage: float) -> Bounds:
+        """Lower and upper bounds; NaN where there is no prediction.
+
+        Args:
+            scenario: with the index 0, 1, ….
+            predicted: (rows, 3), own units.
+            place: of each row.
+            coverage: one of `COVERAGES`.
+        """
+        at = COVERAGES.index(coverage)
+        unmeasured = np.where(place.beyond & np.isfinite(place.distances), place.distances, 0.0)
+        untried = np.maximum(unmeasured - self.reach, 0.0)
+        deviations = float(norm.ppf((1 + coverage) / 2))
+        rise = deviations * np.outer(untried, KNEE_RISE)
+        widths, noise = np.full(predicted.shape, np.nan), np.zeros(predicted.shape)
+        for service, rows in scenario.groupby(SERVICE).indices.items():
+            known = self.services.get(str(service))
+            if known is not None:
+                here = place.of(np.asarray(rows, dtype=np.intp))
+                minute = known.difficulty.noise.at(predicted[rows, FLOW])
+                widths[rows] = self._half_widths(known, minute, here, at, deviations)
+                noise[rows] = minute * known.inside[at]
+        logs = to_logs(predicted)
+        above = np.nan_to_num(logs - to_logs(place.highest), nan=np.inf)  # what was measured
+        knee = deviations * KNEE_FALL * np.clip(above, 0.0, unmeasured[:, None])
+        lower = np.exp(logs - np.hypot(widths, knee) - rise)
+        upper = np.exp(np.minimum(logs + widths + rise, LARGEST_LOG))
+        return Bounds(
+            np.maximum(lower - RESOLUTION, 0.0),
+            np.maximum(upper - RESOLUTION, 0.0),
+            np.minimum(np.nan_to_num(noise), np.nan_to_num(widths)),
+            np.minimum(knee[:, FLOW], deviations * untried),
+        )
+
+    def _half_widths(
+        self, known: ServiceIntervals, noise: Floats, place: Place, at: int, deviations: float
+    ) -> Floats:
+        """(rows, 3) of one service. Beyond the measured range no interval is narrower than within it.
+
+        There, a standard error of the model's own that was never tried as large counts in full, however small
+        the quantiles are where it hardly mattered.
+        """
+        distances = np.maximum(place.distances, self.nearest)
+        spreads = np.maximum(place.spreads, known.spread)
+        far = np.maximum(distances / self.reach, 1.0) if self.reach > 0 else 1.0
+        difficulty = known.difficulty.at(noise, distances, distances / self.span, spreads, far)
+        nearest = np.full(len(distances), self.nearest)
+        usual = known.difficulty.at(noise, nearest, nearest / self.span, known.spread)
+        beyond = np.maximum(difficulty * known.beyond[at], usual * known.inside[at])
+        beyond = beyond + (spreads - known.spread) * np.maximum(deviations - known.beyond[at], 0.0)
+        widths: Floats = np.where(place.beyond[:, None], beyond, difficulty * known.inside[at])
+        return widths
+
+    def dump(self) -> State:
+        """As plain data."""
+        services = {
+            name: {
+                "difficulty": each.difficulty.dump(),
+                "spread": to_plain(each.spread),
+                "inside": to_plain(each.inside),
+                "beyond": to_plain(each.beyond),
+            }
+            for name, each in self.services.items()
+        }
+        numbers = {"span": self.span, "nearest": self.nearest, "reach": self.reach}
+        return {
+            "coverages": list(COVERAGES),
+            **numbers,
+            "usual_errors": to_plain(self.usual_errors),
+            "services": services,
+        }
+
+    @classmethod
+    def restore(cls, state: State) -> "Intervals":
+        """From what `dump` gave."""
+        if tuple(state["coverages"]) != COVERAGES:
+            raise ValueError("calibrated at other coverages")
+        services = {}
+        for name, each in state["services"].items():
+            others = {part: from_plain(each[part]) for part in ("spread", "inside", "beyond")}
+            services[name] = ServiceIntervals(Difficulty.restore(each["difficulty"]), **others)
+        span, nearest, reach = (float(state[name]) for name in ("span", "nearest", "reach"))
+        return cls(services, span, nearest, reach, from_plain(state["usual_errors"]))

@@ -1,0 +1,112 @@
+"""What a solved queueing network says of the rows of a scenario, as tables."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from kpp.queueing.estimation.limits import LimitSource
+from kpp.queueing.parameters import Solution
+from kpp.schema import CPU_USAGE, RESPONSE_TIME, TARGETS, THROUGHPUT
+from kpp.whatif.intervals.agreement import Laws
+from kpp.whatif.model import BOTTLENECK, REPLICAS_USED, SATURATION
+from kpp.whatif.network.state import FittedNetwork
+from kpp.whatif.situations import AskedSituations
+
+Floats = NDArray[np.float64]
+
+
+def by_target(solution: Solution) -> dict[str, Floats]:
+    """The targets, (situations, services) each, in the order of `FittedNetwork.measured`."""
+    return {
+        RESPONSE_TIME: solution.response_time,
+        THROUGHPUT: solution.throughput,
+        CPU_USAGE: solution.cpu,
+    }
+
+
+def as_targets(
+    solution: Solution, asked: AskedSituations, network: FittedNetwork, index: pd.Index
+) -> pd.DataFrame:
+    """The targets of the scenario's rows; NaN for what was never measured of a service."""
+    columns = {}
+    for (target, values), measured in zip(by_target(solution).items(), network.measured.T, strict=True):
+        columns[target] = asked.pick(np.where(measured, values, np.nan))
+    return pd.DataFrame(columns, index=index)[list(TARGETS)]
+
+
+def as_saturation(
+    solution: Solution, asked: AskedSituations, network: FittedNetwork, index: pd.Index
+) -> pd.DataFrame:
+    """`SATURATION`, `BOTTLENECK` and `REPLICAS_USED` of the scenario's rows."""
+    saturation = np.where(np.isfinite(solution.saturation), solution.saturation, np.nan)
+    names = np.array([*network.layouts.services, ""], dtype=object)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bounds = solution.saturation / np.nan_to_num(network.parameters.visit_ratio)
+    first = np.where(np.isfinite(solution.bound), np.nanargmin(np.nan_to_num(bounds, nan=np.inf), axis=1), -1)
+    columns = {
+        SATURATION: asked.pick(saturation),
+        BOTTLENECK: names[first[asked.rows]],
+        REPLICAS_USED: asked.pick(asked.situations.replicas),
+    }
+    return pd.DataFrame(columns, index=index)
+
+
+def as_laws(asked: AskedSituations, network: FittedNetwork) -> Laws:
+    """What ties the bounds of the scenario's rows."""
+    situations, parameters = asked.situations, network.parameters
+    think = np.where(np.isnan(situations.think_time), parameters.think_time, situations.think_time)
+    entry = np.arange(len(network.layouts.services)) == parameters.entry
+    recorded = (np.array(network.limit_source) == LimitSource.RECORDED.value) & network.replicas_recorded
+    limits = situations.replicas * situations.cpu_limit
+    per_situation = np.ones_like(limits)
+    return Laws(
+        situation=asked.rows,
+        think_time_seconds=asked.pick(np.where(entry, think[:, None], np.nan)),
+        unloaded_seconds=parameters.unloaded_entry(),
+        visits=asked.pick(np.nan_to_num(parameters.visit_ratio) * per_situation),
+        cpu_limit_cores=asked.pick(np.where(recorded & np.isfinite(limits), limits, np.inf)),
+        limited_share=asked.pick(parameters.share * per_situation),
+    )
+
+
+def as_explanation(
+    solution: Solution,
+    asked: AskedSituations,
+    network: FittedNetwork,
+    index: pd.Index,
+    corrected: Solution | None = None,
+) -> pd.DataFrame:
+    """The parts of the scenario's predictions, which add up.
+
+    Response time = own + waiting + callees + what Envoy cuts (below 0) + what was learned, where a correction
+    was.
+    """
+    parameters = network.parameters
+    final = solution if corrected is None else corrected
+    whole = parameters.nest(solution.own) + parameters.nest_waits(solution.wait)
+    per_situation = np.ones_like(solution.own)
+    parts = {
+        "Response Time (s)": final.response_time,
+        "Own Time (s)": solution.own,
+        "Waiting (s)": solution.wait,
+        "Callees (s)": whole - solution.own - solution.wait,
+        "Cut by Envoy (s)": solution.response_time - whole,
+        "Learned Time (s)": final.response_time - solution.response_time,
+        "CPU Usage (cores)": final.cpu,
+        "Background CPU (cores)": parameters.background * per_situation,
+        "CPU Demand (s)": solution.demand,
+        "Learned CPU (cores)": final.cpu - solution.cpu,
+        "Visits per Request": parameters.visit_ratio * per_situation,
+        "Utilization": np.where(np.isfinite(solution.saturation), final.utilization, np.nan),
+        "Think Time (s)": solution.think_time[:, None] * per_situation,
+    }
+    columns = {
+        name: asked.pick(values)
+        for name, values in parts.items()
+        if corrected is not None or not name.startswith("Learned")
+    }
+    saturation = as_saturation(solution, asked, network, index)
+    sources = np.array([*network.limit_source, ""], dtype=object)
+    return (
+        pd.DataFrame(columns, index=index).join(saturation).assign(**{"CPU Limit is": sources[asked.columns]})
+    )

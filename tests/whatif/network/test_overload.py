@@ -1,0 +1,75 @@
+"""What the hybrid learns of services whose caller is saturated."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kpp.schema import RESPONSE_TIME, SERVICE, TIMESTAMP, USER_COUNT
+from kpp.whatif.campaign import levels_of
+from kpp.whatif.measured import Measured
+from kpp.whatif.model import Campaign
+from kpp.whatif.network.overload import UNKNOWN, learn_growth
+from kpp.whatif.registry import make_model
+from kpp.whatif.scenario import complete
+from tests.queueing.closed_systems import Chain, Tier
+
+# the web tier saturates at 50 req/s by its CPU limit, what it calls is far from its own
+WEB = Tier("web", 0.02, 0.02, background_cores=0.0, limit_cores=1.0)
+QUICK = Tier("quick", 0.004, 0.001, background_cores=0.0, limit_cores=1.0)
+CHAIN = Chain((WEB, QUICK), 2.0, noise=0.01)
+GROWTH = 5.0
+
+
+def _campaign(user_counts: list[int]) -> Campaign:
+    """The callee takes `GROWTH` times as long while its caller is saturated."""
+    rows = CHAIN.measure(user_counts)
+    slowed = (rows[SERVICE] == "quick") & (rows[USER_COUNT] > 110)
+    rows[RESPONSE_TIME] *= np.where(slowed, GROWTH, 1.0)
+    return Campaign(rows.sort_values([SERVICE, TIMESTAMP], ignore_index=True), CHAIN.calls())
+
+
+def _ask(campaign: Campaign, users: float) -> tuple[float, float]:
+    """The callee's predicted response time, and its relative standard error."""
+    model = make_model("hybrid")
+    model.fit(campaign)
+    asked = pd.DataFrame({SERVICE: ["web", "quick"], USER_COUNT: users})
+    full = Measured(levels_of(campaign)).fill(complete(asked))
+    return float(model.predict(full)[RESPONSE_TIME][1]), float(model.spread(full)[RESPONSE_TIME][1])  # type: ignore[attr-defined]  # the hybrid knows its spread
+
+
+def test_growth_is_learned_from_one_overloaded_step() -> None:
+    exact = GROWTH * dict(zip(("web", "quick"), CHAIN.solve(250), strict=True))["quick"][0]
+
+    found, spread = _ask(_campaign([10, 20, 30, 40, 180]), 250)
+
+    assert found == pytest.approx(exact, rel=0.25)
+    assert spread < UNKNOWN / 2
+
+
+def test_without_one_growth_is_a_doubt_and_no_prediction() -> None:
+    exact = dict(zip(("web", "quick"), CHAIN.solve(40), strict=True))["quick"][0]
+
+    calm, small = _ask(_campaign([10, 20, 30, 40]), 35)
+    found, spread = _ask(_campaign([10, 20, 30, 40]), 250)
+
+    assert calm == pytest.approx(exact, rel=0.1)
+    assert found < GROWTH / 2 * exact
+    assert small < 0.2
+    assert spread > 0.5
+
+
+def test_a_step_at_which_saturation_only_begins_tells_little() -> None:
+    times = np.log(np.array([[1.0], [1.2]]))
+
+    begins = learn_growth(np.array([[0.0], [0.1]]), times)
+    saturated = learn_growth(np.array([[0.0], [1.0]]), times)
+
+    assert saturated.logs[0] == pytest.approx(np.log(1.2))
+    assert begins.logs[0] < np.log(1.2)
+    assert begins.errors[0] > 4 * saturated.errors[0]
+
+
+def test_growth_is_never_below_one() -> None:
+    found = learn_growth(np.ones((2, 1)), np.log(np.array([[0.5], [0.4]])))
+
+    assert found.logs[0] == 0.0
