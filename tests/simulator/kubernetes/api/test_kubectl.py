@@ -3,6 +3,7 @@
 import json
 import subprocess
 import threading
+import time
 
 from kpp.simulator.faults import Fault, Refuse
 from tests.simulator.kubernetes.conftest import Served
@@ -78,8 +79,12 @@ def test_rollout_status_tells_of_a_rollout_that_fails(kubectl: Kubectl, served: 
     kubectl("patch", "deploy", "frontend", "-p", '{"spec": {"progressDeadlineSeconds": 1}}')
     kubectl("set", "env", "deploy/frontend", "A=1")
     assert "exceeded its progress deadline" in kubectl.refused("rollout", "status", "deploy/frontend")
-    pods = columns(kubectl("get", "pods", "-l", "app=frontend", "--sort-by", "metadata.creationTimestamp"))
-    assert [row[1] for row in pods[1:]] == ["2/2", "1/2"]
+    # the deadline may pass before the new sidecar is ready
+    listing = ("get", "pods", "-l", "app=frontend", "--sort-by", "metadata.creationTimestamp")
+    ready, give_up_at = ["2/2", "0/2"], time.monotonic() + 30
+    while ready == ["2/2", "0/2"] and time.monotonic() < give_up_at:
+        ready = [row[1] for row in columns(kubectl(*listing))[1:]]
+    assert ready == ["2/2", "1/2"]
 
 
 def test_rollout_status_by_a_watch_list(kubectl: Kubectl) -> None:
