@@ -59,7 +59,7 @@ def measure(
     _, status, usage = os.wait4(process.pid, 0)
     timer.cancel()
     wall_seconds = time.perf_counter() - began
-    peak = max(together.stop(), usage.ru_maxrss * MAXRSS_BYTES) / MEGABYTE
+    peak = (together.stop() or usage.ru_maxrss * MAXRSS_BYTES) / MEGABYTE
     process.returncode = os.waitstatus_to_exitcode(status)  # it is waited for: Popen need not
     if process.returncode and not late.is_set():
         sys.exit(f"{' '.join(command)} failed:\n{messages}")
@@ -81,6 +81,7 @@ class PeakMemory:
     """The largest memory that a process and its descendants had together, looked at ten times a second.
 
     Memory that they share counts once for each (resident sizes of `/proc`); 0 where there is no `/proc`.
+    The process's own peak comes from there too: `ru_maxrss` begins with the memory of whoever started it.
     """
 
     def __init__(self, pid: int) -> None:
@@ -98,7 +99,8 @@ class PeakMemory:
 
     def _watch(self) -> None:
         while not self._stopped.wait(SAMPLE_SECONDS):
-            self._peak = max(self._peak, sum(map(_resident, _family(self._pid))))
+            together = sum(map(_resident, _family(self._pid)))
+            self._peak = max(self._peak, together, _own_peak(self._pid))
 
 
 def _family(pid: int) -> list[int]:
@@ -119,3 +121,11 @@ def _resident(pid: int) -> int:
     except (OSError, IndexError):
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _own_peak(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
