@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CLUSTER, LOAD, SAMPLING, OUTPUT = "Cluster", "Load", "Phases and sampling", "Output"
 
 
-def collect(  # noqa: PLR0913 - each parameter is an option
+def collect(  # noqa: PLR0913 - typer makes an option of each parameter
     journal: Annotated[
         Path | None,
         typer.Argument(

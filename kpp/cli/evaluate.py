@@ -28,7 +28,7 @@ SPLIT_HELP = (
 )
 
 
-def evaluate(  # noqa: PLR0913 - each parameter is an option
+def evaluate(  # noqa: PLR0913 - typer makes an option of each parameter
     *,
     train: Annotated[
         list[Path], typer.Option(help="Tables of measurements to learn from.", metavar="CSV...")

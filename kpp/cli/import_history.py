@@ -23,7 +23,7 @@ MOST_PARALLEL = 16
 LONGEST_WINDOW_SECONDS = 7 * 86_400
 
 
-def import_history(  # noqa: PLR0913 - each parameter is an option
+def import_history(  # noqa: PLR0913 - typer makes an option of each parameter
     *,
     start: Annotated[
         str,

@@ -1,8 +1,8 @@
 """Options that take several values at once, as a shell's `*.csv` gives them: --train a.csv b.csv."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-import typer
 from typer.core import TyperCommand
 
 
@@ -11,8 +11,8 @@ class ManyFiles(TyperCommand):
 
     FILES = ("--train", "--test")
 
-    # the base class names its context by a type of a private module of typer
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+    # Any: the base class names its context by a type of a private module of typer
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments, after these options are written out."""
         return super().parse_args(ctx, list(repeat_options(args, self.FILES)))
 

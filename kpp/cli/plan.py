@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kpp.whatif.calibrated import CalibratedModel
 
 
-def plan(  # noqa: PLR0913 - each parameter is an option
+def plan(  # noqa: PLR0913 - typer makes an option of each parameter
     *,
     users: Annotated[
         str,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kpp.whatif.store import StoredModels
 
 
-def predict(  # noqa: PLR0913 - each parameter is an option
+def predict(  # noqa: PLR0913 - typer makes an option of each parameter
     *,
     scenario: Annotated[
         Path | None,

@@ -32,7 +32,7 @@ def _port(text: str) -> Any:
     return typer.Option(help=f"{text}; 0 takes a free port.", metavar="PORT", rich_help_panel=SERVERS)
 
 
-def simulate(  # noqa: PLR0913 - each parameter is an option
+def simulate(  # noqa: PLR0913 - typer makes an option of each parameter
     *,
     application: Annotated[
         str, _cluster("What runs: a shipped application's name, or a file.", "APP")

@@ -33,7 +33,7 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
-def train(  # noqa: PLR0913 - each parameter is an option
+def train(  # noqa: PLR0913 - typer makes an option of each parameter
     *,
     files: Annotated[
         list[Path] | None,

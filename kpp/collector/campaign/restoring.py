@@ -21,7 +21,7 @@ from kpp.collector.config import Config
 from kpp.errors import KubernetesError
 
 
-class _NotAsItWas(Exception):  # noqa: N818 - it never leaves this module
+class _NotAsItWasError(Exception):
     """The API took a patch, and the object is another all the same."""
 
 
@@ -131,7 +131,7 @@ class Restoring:
         self._api.patch_deployment(part.name, part.patch)
         after = part.read(self._api.read_deployment(part.name))
         if after != part.wanted:
-            raise _NotAsItWas(f"it has {after} instead of {part.wanted}")
+            raise _NotAsItWasError(f"it has {after} instead of {part.wanted}")
         report.changes.append(f"Deployment {part.name}: {_describe(before)} -> {_describe(part.wanted)}")
 
     def _describe_new(self, part: _Part, found: KubernetesObject) -> str:
@@ -157,7 +157,7 @@ class Restoring:
     def _reported(self, report: _Report, part: _Part) -> Iterator[None]:
         try:
             yield
-        except (KubernetesError, _NotAsItWas) as error:
+        except (KubernetesError, _NotAsItWasError) as error:
             report.places.append(f"Deployment {part.name}")
             report.failures.append(str(error))
             report.commands.append(self._command(part))

@@ -40,7 +40,7 @@ class Series:
 class Vector:
     """The data of an instant query."""
 
-    resultType: Literal["vector"]  # noqa: N815 - Prometheus's name
+    result_type: Annotated[Literal["vector"], Field(alias="resultType")]
     result: list[Sample]
 
 
@@ -48,7 +48,7 @@ class Vector:
 class Matrix:
     """The data of a range query."""
 
-    resultType: Literal["matrix"]  # noqa: N815 - Prometheus's name
+    result_type: Annotated[Literal["matrix"], Field(alias="resultType")]
     result: list[Series]
 
 
@@ -64,7 +64,7 @@ class Answer(Generic[Data]):
     data: Data
     warnings: _Texts = field(default_factory=list)
     infos: _Texts = field(default_factory=list)
-    isPartial: Annotated[bool, BeforeValidator(bool)] = False  # noqa: N815 - VictoriaMetrics's name
+    is_partial: Annotated[bool, BeforeValidator(bool), Field(alias="isPartial")] = False  # VictoriaMetrics
 
 
 VECTOR, MATRIX = TypeAdapter(Answer[Vector]), TypeAdapter(Answer[Matrix])

@@ -149,7 +149,7 @@ class PrometheusApi:
 
     def _ask(self, retrying: Retrying, name: str, ask: Callable[[], Any]) -> Any:
         answer = retrying(self._ask_once, name, ask)
-        partial = ["the store says that the answer is partial"] if answer.isPartial else []
+        partial = ["the store says that the answer is partial"] if answer.is_partial else []
         for message in (*answer.warnings, *answer.infos, *partial):
             self._log_once(self._access.redact(f"Prometheus about query {name!r}: {shorten(message)}"))
         return answer

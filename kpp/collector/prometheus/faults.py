@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from http.client import HTTPException
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import requests
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from kpp.collector.prometheus.session import EndlessAnswerError, Reply
@@ -19,7 +19,7 @@ SHOWN_CHARACTERS = 200  # of a text that the server sent
 @dataclass(frozen=True)
 class _Refusal:
     status: Literal["error"]
-    errorType: str = ""  # noqa: N815 - Prometheus's name
+    error_type: Annotated[str, Field(alias="errorType")] = ""
     error: str = ""
 
 
@@ -117,7 +117,7 @@ def read_refusal(reply: Reply) -> AnswerFaultError:
 def _is_timeout(reply: Reply) -> bool:
     """Whether Prometheus itself gave up on the query."""
     try:
-        return _REFUSAL.validate_json(reply.content).errorType == "timeout"
+        return _REFUSAL.validate_json(reply.content).error_type == "timeout"
     except ValidationError:
         return False
 
@@ -135,8 +135,8 @@ def _reason_of(reply: Reply) -> str:
     """The reason in Prometheus's own words where it gave one, else what came instead of it."""
     try:
         refusal = _REFUSAL.validate_json(reply.content)
-        if refusal.errorType or refusal.error:
-            return shorten(f"{refusal.errorType}: {refusal.error}")
+        if refusal.error_type or refusal.error:
+            return shorten(f"{refusal.error_type}: {refusal.error}")
     except ValidationError:
         pass
     text = reply.content[: 10 * SHOWN_CHARACTERS].decode("utf-8", errors="replace")

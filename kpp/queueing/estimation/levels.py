@@ -174,8 +174,9 @@ def _summarize(rows: pd.DataFrame, services: tuple[str, ...]) -> dict[Hashable, 
 
 def _by_service(values: "pd.Series[float]", services: tuple[str, ...]) -> Floats:
     """A series by level and service as (levels, services)."""
-    wide = values.unstack(SERVICE)  # noqa: PD010 - of an index; pivot_table would aggregate again
-    return pd.DataFrame(wide).reindex(columns=list(services)).to_numpy(dtype=np.float64)
+    every = pd.MultiIndex.from_product([values.index.unique(LEVEL), services])
+    cells = np.asarray(values.reindex(every), dtype=np.float64)
+    return cells.reshape(-1, len(services))
 
 
 def _mean_without_outliers(rows: pd.DataFrame) -> "pd.Series[float]":
