@@ -91,14 +91,14 @@ def train(  # noqa: PLR0913 - typer makes an option of each parameter
     from kpp.predictor.generate_table import render_table  # late: torch takes seconds to load
     from kpp.predictor.main import train_all
     from kpp.predictor.settings import TrainingSettings
-    from kpp.table.folders import fit_in_memory
+    from kpp.table.folders import fit_in_memory, list_files
 
     trainer = choose_executor(executor, address)
     tables = files or find_tables(DATASET)
     settings = TrainingSettings(seed=seed, device=device.value, max_epochs=epochs)
     progress = TrainingProgress(Console(stderr=True), tables, epochs)
     # first: what cannot be used is told at once; but tables that are read in parts do not fit in memory
-    campaign = read_campaign(tables, calls, cpu_limits)[0] if fit_in_memory(tables) else None
+    campaign = read_campaign(tables, calls, cpu_limits)[0] if fit_in_memory(list_files(tables)) else None
     try:
         result = train_all(tables, models, plots, settings, progress, fresh=fresh, executor=trainer)
         progress.stop()

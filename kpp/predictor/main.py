@@ -27,6 +27,9 @@ STAYS = "its model of an earlier training stays as it is"
 class TrainingObserver(Protocol):
     """Is told how far the training is."""
 
+    def sorting(self, share: float) -> None:
+        """So much of tables that do not fit in memory, 0 to 1, is sorted by service, before the training."""
+
     def started(
         self, services: Sequence[str], kept: Sequence[str], skipped: Mapping[str, str], notes: Sequence[str]
     ) -> None:
@@ -111,7 +114,7 @@ def train_all(
     if executor is train_here:
         select_device(settings.device)  # before anything that takes long
     result = TrainingResult((), (), {}, ())
-    for table in read_measurement_groups(files):  # what does not fit in memory comes in parts
+    for table in read_measurement_groups(files, observer.sorting):  # what does not fit in memory, in parts
         result = result.joined(_train_group(table, models, plots, settings, observer, fresh, executor))
     if not result.trained:
         reasons = "; ".join(f"{service}: {reason}" for service, reason in result.skipped.items())
@@ -138,6 +141,7 @@ def _train_group(
     }
     notes = (*table.notes, *map(str, prepared.reports.values()))
     if not prepared.datasets:
+        observer.started([], [], skipped, notes)
         return TrainingResult((), (), skipped, notes)
     make_directory(models)
     make_directory(plots)

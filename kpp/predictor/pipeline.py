@@ -72,7 +72,13 @@ class PerformancesDataPipeline:
 
     def run(self, table: Table) -> PipelineResult:
         """Make each service's windows, or say why it has none."""
-        rows = aggregate_minutes(table.frame)
+        result = PipelineResult({}, {}, {}) if table.frame.empty else self._prepare(table.frame)
+        self.scalings = {service: dataset.scaling for service, dataset in result.datasets.items()}
+        _add_left_out(result, table.left_out)
+        return result
+
+    def _prepare(self, frame: pd.DataFrame) -> PipelineResult:
+        rows = aggregate_minutes(frame)
         rows = number_experiments(rows, self.settings.max_gap_steps)
         rows = assign_parts(rows, self.settings.train_share)
         services = ServiceRows.of(rows)
@@ -93,8 +99,6 @@ class PerformancesDataPipeline:
                 result.verdicts[dataset.service] = verdict
             else:
                 result.datasets[dataset.service] = dataset
-        self.scalings = {service: dataset.scaling for service, dataset in result.datasets.items()}
-        _add_left_out(result, table.left_out)
         return result
 
     @property

@@ -1,12 +1,14 @@
 """From files to one valid table: what cannot be used, or was read before, is left out and told."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from kpp.errors import InputError
+from kpp.table import folders
 from kpp.table.columns import (
     LINE,
     REASON,
@@ -19,48 +21,97 @@ from kpp.table.columns import (
     Table,
 )
 from kpp.table.faults import place
-from kpp.table.files import read_file
-from kpp.table.folders import TableFile, is_folder, list_files, split_by_service
-from kpp.table.values import type_columns
+from kpp.table.files import FileReader
+from kpp.table.folders import TableFile, fit_in_memory, group_by_service, list_files, total_size
+from kpp.table.raw import KNOWN_COLUMNS
+from kpp.table.spill import opened_spill
 
 MINUTE = "minute"
+
+OnProgress: TypeAlias = Callable[[float], None]  # called with the share of the files that was read
+Part: TypeAlias = tuple[int, pd.DataFrame]  # the number of a file, and rows of it
+
+
+def _tell_nobody(_share: float) -> None:
+    pass
 
 
 def read_table(paths: Sequence[Path]) -> Table:
     """Read files as one table; see `kpp.schema.read_measurements`."""
-    files = list_files(paths)
-    notes = ["a file was named twice and read once"] if len(files) < len(paths) else []
-    return _read_files(files, notes)
+    files, notes = _list_files(paths)
+    table = _read_files(files, notes)
+    _refuse_nothing(files, is_any_usable=not table.frame.empty)
+    return table
 
 
-def read_table_groups(paths: Sequence[Path]) -> Iterator[Table]:
+def read_table_groups(paths: Sequence[Path], on_progress: OnProgress = _tell_nobody) -> Iterator[Table]:
     """Read files group by group of services; see `kpp.schema.read_measurement_groups`."""
-    for files in split_by_service(list_files(paths)):
-        if all(file.only is None for file in files) and not any(is_folder(path) for path in paths):
-            yield read_table(paths)
-        else:
-            yield _read_files(files, [])
+    files, notes = _list_files(paths)
+    by_service = group_by_service(files)
+    if fit_in_memory(files):
+        groups = iter([_read_files(files, notes)])
+    elif by_service is not None:
+        groups = (_read_files(own, [] if number else notes) for number, own in enumerate(by_service))
+    else:
+        groups = _read_sorted(files, notes, on_progress)
+    is_any_usable = False
+    for table in groups:
+        is_any_usable |= not table.frame.empty
+        yield table
+    _refuse_nothing(files, is_any_usable)
+
+
+def _list_files(paths: Sequence[Path]) -> tuple[list[TableFile], list[str]]:
+    files = list_files(paths)
+    return files, ["a file was named twice and read once"] if len(files) < len(paths) else []
 
 
 def _read_files(files: Sequence[TableFile], notes: list[str]) -> Table:
-    frames = []
-    for each in files:
-        file = read_file(each.path, each.service, each.only)
-        frame, converted = type_columns(file)
-        frames.append(frame)
-        notes += [*file.notes, *converted]
-    rows = pd.concat(frames, ignore_index=True)
-    once = [each.path for each in files]
-    rows[SOURCE] = pd.Categorical(rows[SOURCE], categories=[str(path) for path in once])
+    """Read all rows of files into memory."""
+    parts: list[Part] = []
+    for number, file in enumerate(files):
+        reader = FileReader(file)
+        parts += [(number, rows) for rows in reader.rows()]
+        notes = notes + reader.notes
+    return _make_table(files, parts, notes)
 
-    rows, left_out = _leave_out_unusable(rows)
-    if rows.empty:
-        mend = "collect again, or name another file"
-        raise InputError("no usable row", where=", ".join(map(str, once)), mend=mend)
-    _refuse_contradictions(rows)
-    rows, doubles = _drop_duplicates(rows)
-    notes += describe_left_out(left_out) + describe_left_out(doubles)
-    return Table(rows.reset_index(drop=True), left_out, tuple(notes))
+
+def _read_sorted(files: Sequence[TableFile], notes: list[str], on_progress: OnProgress) -> Iterator[Table]:
+    """Read all files once and sort their rows by service onto the disk; then group by group from there."""
+    total = total_size(files)
+    done = 0
+    with opened_spill(-(-total // folders.MOST_BYTES), total) as spill:
+        for number, file in enumerate(files):
+            reader = FileReader(file)
+            for rows in reader.rows():
+                spill.add(number, rows)
+                on_progress((done + file.size * reader.share_read) / total)
+            done += file.size
+            notes = notes + reader.notes
+        for group in spill.groups:
+            yield _make_table(files, spill.read(group), notes)
+            notes = []
+
+
+def _make_table(files: Sequence[TableFile], parts: Sequence[Part], notes: Sequence[str]) -> Table:
+    """Put rows together, without those that cannot be used or are there twice."""
+    rows = pd.concat([rows for _, rows in parts], ignore_index=True)
+    known = [column for column in KNOWN_COLUMNS if column in rows]
+    lengths = [len(part) for _, part in parts]
+    sources = np.repeat(np.array([number for number, _ in parts]), lengths)
+    paths = pd.Index([str(file.path) for file in files])
+    rows[SOURCE] = pd.Categorical.from_codes(sources, paths)
+    usable, left_out = _leave_out_unusable(rows[[*known, SOURCE, LINE]])
+    _refuse_contradictions(usable)
+    usable, doubles = _drop_duplicates(usable)
+    told = [*notes, *describe_left_out(left_out), *describe_left_out(doubles)]
+    return Table(usable.reset_index(drop=True), left_out, tuple(told))
+
+
+def _refuse_nothing(files: Sequence[TableFile], is_any_usable: bool) -> None:
+    if not is_any_usable:
+        where = ", ".join(str(file.path) for file in files)
+        raise InputError("no usable row", where=where, mend="collect again, or name another file")
 
 
 def nearest_minute(timestamps: "pd.Series[float]") -> "pd.Series[int]":

@@ -19,7 +19,7 @@ from kpp.errors import InputError
 from kpp.predictor.checkpoints import read_model
 from kpp.predictor.settings import DEVICES, TrainingSettings
 from kpp.schema import SERVICE, TARGETS, THROUGHPUT, TIMESTAMP
-from kpp.table.folders import split_by_service
+from kpp.table import folders
 from kpp.whatif import registry
 from tests.measurements import make_measurements, write_measurements
 from tests.predictor.configs import make_config
@@ -130,7 +130,7 @@ def test_tables_larger_than_the_memory_get_their_grus_and_no_what_if_models(
 ) -> None:
     large = table.with_suffix(".parquet")
     pd.read_csv(table).to_parquet(large)
-    monkeypatch.setattr(split_by_service, "__defaults__", (1,))  # a group for each service
+    monkeypatch.setattr(folders, "MOST_BYTES", 1)  # a group for each service
 
     result = invoke(large, "--json")
 
