@@ -59,6 +59,7 @@ __all__ = [
     "is_dns_label",
     "read_measurement_groups",
     "read_measurements",
+    "read_thinned_measurements",
 ]
 
 
@@ -96,3 +97,23 @@ def read_measurement_groups(
     from kpp.table.reading import read_table_groups  # late, as above
 
     return read_table_groups(paths, on_progress)
+
+
+def read_thinned_measurements(
+    paths: Sequence[Path], on_progress: Callable[[float], None] = lambda _share: None
+) -> Table:
+    """Read tables of measurements as `read_measurements` does, or where memory is short a part of them.
+
+    The part has all services and user counts, but fewer minutes: of each user count as many as there can be,
+    evenly over time. The files are read twice for it; `Table.notes` tells.
+
+    Args:
+        paths: files, or folders of them.
+        on_progress: called with the share that is done, 0 to 1.
+
+    Raises:
+        InputError: as `read_measurements`.
+    """
+    from kpp.table.thinning import read_thinned_table  # late, as above
+
+    return read_thinned_table(paths, on_progress)

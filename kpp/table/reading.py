@@ -40,7 +40,7 @@ def read_table(paths: Sequence[Path]) -> Table:
     """Read files as one table; see `kpp.schema.read_measurements`."""
     files, notes = _list_files(paths)
     table = _read_files(files, notes)
-    _refuse_nothing(files, is_any_usable=not table.frame.empty)
+    refuse_nothing(files, is_any_usable=not table.frame.empty)
     return table
 
 
@@ -58,7 +58,7 @@ def read_table_groups(paths: Sequence[Path], on_progress: OnProgress = _tell_nob
     for table in groups:
         is_any_usable |= not table.frame.empty
         yield table
-    _refuse_nothing(files, is_any_usable)
+    refuse_nothing(files, is_any_usable)
 
 
 def _list_files(paths: Sequence[Path]) -> tuple[list[TableFile], list[str]]:
@@ -66,34 +66,37 @@ def _list_files(paths: Sequence[Path]) -> tuple[list[TableFile], list[str]]:
     return files, ["a file was named twice and read once"] if len(files) < len(paths) else []
 
 
-def _read_files(files: Sequence[TableFile], notes: list[str]) -> Table:
-    """Read all rows of files into memory."""
-    parts: list[Part] = []
+def read_rows(files: Sequence[TableFile], notes: list[str], on_progress: OnProgress) -> Iterator[Part]:
+    """Read all rows of files, some at a time; `notes` gets what is told of each file."""
+    total = max(total_size(files), 1)
+    done = 0
     for number, file in enumerate(files):
         reader = FileReader(file)
-        parts += [(number, rows) for rows in reader.rows()]
-        notes = notes + reader.notes
-    return _make_table(files, parts, notes)
+        for rows in reader.rows():
+            yield number, rows
+            on_progress(min(1.0, (done + file.size * reader.share_read) / total))
+        done += file.size
+        notes += reader.notes
+
+
+def _read_files(files: Sequence[TableFile], notes: list[str]) -> Table:
+    """Read all rows of files into memory."""
+    parts = [*read_rows(files, notes, _tell_nobody)]
+    return make_table(files, parts, notes)
 
 
 def _read_sorted(files: Sequence[TableFile], notes: list[str], on_progress: OnProgress) -> Iterator[Table]:
     """Read all files once and sort their rows by service onto the disk; then group by group from there."""
     total = total_size(files)
-    done = 0
     with opened_spill(-(-total // folders.MOST_BYTES), total) as spill:
-        for number, file in enumerate(files):
-            reader = FileReader(file)
-            for rows in reader.rows():
-                spill.add(number, rows)
-                on_progress((done + file.size * reader.share_read) / total)
-            done += file.size
-            notes = notes + reader.notes
+        for number, rows in read_rows(files, notes, on_progress):
+            spill.add(number, rows)
         for group in spill.groups:
-            yield _make_table(files, spill.read(group), notes)
+            yield make_table(files, spill.read(group), notes)
             notes = []
 
 
-def _make_table(files: Sequence[TableFile], parts: Sequence[Part], notes: Sequence[str]) -> Table:
+def make_table(files: Sequence[TableFile], parts: Sequence[Part], notes: Sequence[str]) -> Table:
     """Put rows together, without those that cannot be used or are there twice."""
     rows = pd.concat([rows for _, rows in parts], ignore_index=True)
     known = [column for column in KNOWN_COLUMNS if column in rows]
@@ -108,7 +111,8 @@ def _make_table(files: Sequence[TableFile], parts: Sequence[Part], notes: Sequen
     return Table(usable.reset_index(drop=True), left_out, tuple(told))
 
 
-def _refuse_nothing(files: Sequence[TableFile], is_any_usable: bool) -> None:
+def refuse_nothing(files: Sequence[TableFile], is_any_usable: bool) -> None:
+    """Refuse files without any usable row."""
     if not is_any_usable:
         where = ", ".join(str(file.path) for file in files)
         raise InputError("no usable row", where=where, mend="collect again, or name another file")
