@@ -26,7 +26,8 @@ from kpp.predictor.scaling import Scaling
 from kpp.predictor.service_rows import Floats, ServiceRows
 from kpp.predictor.windows import FEATURES, ServiceDataset, Windows, cut_windows
 from kpp.schema import SERVICE, TARGETS, USER_COUNT, Table
-from kpp.table.reading import MINUTE, describe_left_out
+from kpp.table.minutes import MINUTE
+from kpp.table.reading import describe_left_out
 
 if TYPE_CHECKING:
     from sklearn.preprocessing import MinMaxScaler

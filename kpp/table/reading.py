@@ -14,19 +14,19 @@ from kpp.table.columns import (
     REASON,
     SERVICE,
     SOURCE,
-    STEP_SECONDS,
     TARGETS,
     TIMESTAMP,
     USER_COUNT,
     Table,
 )
+from kpp.table.contradictions import find_contradictions, refuse_contradictions
 from kpp.table.faults import place
 from kpp.table.files import FileReader
 from kpp.table.folders import TableFile, fit_in_memory, group_by_service, list_files, total_size
 from kpp.table.raw import KNOWN_COLUMNS
 from kpp.table.spill import opened_spill
 
-MINUTE = "minute"
+SORTING_SHARE = 0.8  # of the time, where several files are compared afterwards
 
 OnProgress: TypeAlias = Callable[[float], None]  # called with the share of the files that was read
 Part: TypeAlias = tuple[int, pd.DataFrame]  # the number of a file, and rows of it
@@ -86,11 +86,22 @@ def _read_files(files: Sequence[TableFile], notes: list[str]) -> Table:
 
 
 def _read_sorted(files: Sequence[TableFile], notes: list[str], on_progress: OnProgress) -> Iterator[Table]:
-    """Read all files once and sort their rows by service onto the disk; then group by group from there."""
+    """Read all files once and sort their rows by service onto the disk; then group by group from there.
+
+    Several files are compared before the first group, so that what cannot be used is told before it is.
+    """
     total = total_size(files)
+    sorting = 1.0 if len(files) == 1 else SORTING_SHARE
     with opened_spill(-(-total // folders.MOST_BYTES), total) as spill:
-        for number, rows in read_rows(files, notes, on_progress):
+        for number, rows in read_rows(files, notes, lambda share: on_progress(share * sorting)):
             spill.add(number, rows)
+        if len(files) > 1:
+            found = []
+            for done, group in enumerate(spill.groups, start=1):
+                usable, _ = _leave_out_unusable(_join(files, spill.read(group)))
+                found.append(find_contradictions(usable))
+                on_progress(sorting + (1 - sorting) * done / len(spill.groups))
+            refuse_contradictions(found)
         for group in spill.groups:
             yield make_table(files, spill.read(group), notes)
             notes = []
@@ -98,17 +109,22 @@ def _read_sorted(files: Sequence[TableFile], notes: list[str], on_progress: OnPr
 
 def make_table(files: Sequence[TableFile], parts: Sequence[Part], notes: Sequence[str]) -> Table:
     """Put rows together, without those that cannot be used or are there twice."""
+    usable, left_out = _leave_out_unusable(_join(files, parts))
+    refuse_contradictions([find_contradictions(usable)])
+    usable, doubles = _drop_duplicates(usable)
+    told = [*notes, *describe_left_out(left_out), *describe_left_out(doubles)]
+    return Table(usable.reset_index(drop=True), left_out, tuple(told))
+
+
+def _join(files: Sequence[TableFile], parts: Sequence[Part]) -> pd.DataFrame:
+    """All rows, with the columns of `kpp.schema.Table`."""
     rows = pd.concat([rows for _, rows in parts], ignore_index=True)
-    known = [column for column in KNOWN_COLUMNS if column in rows]
     lengths = [len(part) for _, part in parts]
     sources = np.repeat(np.array([number for number, _ in parts]), lengths)
     paths = pd.Index([str(file.path) for file in files])
     rows[SOURCE] = pd.Categorical.from_codes(sources, paths)
-    usable, left_out = _leave_out_unusable(rows[[*known, SOURCE, LINE]])
-    _refuse_contradictions(usable)
-    usable, doubles = _drop_duplicates(usable)
-    told = [*notes, *describe_left_out(left_out), *describe_left_out(doubles)]
-    return Table(usable.reset_index(drop=True), left_out, tuple(told))
+    known = [column for column in KNOWN_COLUMNS if column in rows]
+    return rows[[*known, SOURCE, LINE]]
 
 
 def refuse_nothing(files: Sequence[TableFile], is_any_usable: bool) -> None:
@@ -116,16 +132,6 @@ def refuse_nothing(files: Sequence[TableFile], is_any_usable: bool) -> None:
     if not is_any_usable:
         where = ", ".join(str(file.path) for file in files)
         raise InputError("no usable row", where=where, mend="collect again, or name another file")
-
-
-def nearest_minute(timestamps: "pd.Series[float]") -> "pd.Series[int]":
-    """Round Unix seconds to whole minutes, as Unix seconds; half a minute counts as the next.
-
-    >>> nearest_minute(pd.Series([29.0, 30.0, 91.0])).tolist()
-    [0, 60, 120]
-    """
-    steps = (timestamps / STEP_SECONDS + 0.5) // 1
-    return (steps * STEP_SECONDS).astype("int64")
 
 
 def _leave_out_unusable(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -141,37 +147,6 @@ def _leave_out_unusable(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]
     unusable = reason != ""
     left_out = rows.loc[unusable, [SERVICE, SOURCE, LINE]].assign(**{REASON: reason[unusable]})
     return rows[~unusable], left_out.reset_index(drop=True)
-
-
-def _refuse_contradictions(rows: pd.DataFrame) -> None:
-    """Refuse files that name different user counts for one minute of a service.
-
-    Within one file that is a change of the load. Two files that share a user count for the minute agree.
-    """
-    if len(rows[SOURCE].cat.categories) == 1:
-        return
-    seen = rows.assign(**{MINUTE: nearest_minute(rows[TIMESTAMP])})
-    seen = seen.drop_duplicates([SERVICE, MINUTE, USER_COUNT, SOURCE])
-    minutes = [SERVICE, MINUTE]
-    files = seen.groupby(minutes)[SOURCE].transform("nunique")
-    seen["sharing"] = seen.groupby([*minutes, USER_COUNT])[SOURCE].transform("nunique")
-    contradicting = seen[seen.groupby(minutes)["sharing"].transform("max") < files]
-    if contradicting.empty:
-        return
-    first = contradicting.iloc[0]
-    rivals = contradicting[
-        (contradicting[SERVICE] == first[SERVICE])
-        & (contradicting[MINUTE] == first[MINUTE])
-        & (contradicting[SOURCE] != first[SOURCE])
-        & (contradicting[USER_COUNT] != first[USER_COUNT])
-    ]
-    second = rivals.iloc[0]
-    here, there = (f"{row[SOURCE]}, {place(Path(row[SOURCE]), [row[LINE]])}" for row in (first, second))
-    others = len(contradicting.drop_duplicates(minutes)) - 1
-    more = f" (and so in {others} more minutes)" if others else ""
-    counts = f"{first[USER_COUNT]:g} users, but in the same minute {second[USER_COUNT]:g} in {there}"
-    mend = "the files are of different campaigns or clusters: name only one of them"
-    raise InputError(f"{first[SERVICE]} has {counts}{more}", where=here, mend=mend)
 
 
 def _drop_duplicates(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -10,16 +10,8 @@ from numpy.typing import NDArray
 from kpp.table import folders
 from kpp.table.columns import TIMESTAMP, USER_COUNT, Table
 from kpp.table.folders import TableFile, fit_in_memory, list_files, total_size
-from kpp.table.reading import (
-    MINUTE,
-    OnProgress,
-    Part,
-    make_table,
-    nearest_minute,
-    read_rows,
-    read_table,
-    refuse_nothing,
-)
+from kpp.table.minutes import MINUTE, nearest_minute
+from kpp.table.reading import OnProgress, Part, make_table, read_rows, read_table, refuse_nothing
 
 
 def read_thinned_table(paths: Sequence[Path], on_progress: OnProgress) -> Table:

@@ -154,6 +154,23 @@ def test_what_is_refused_is_refused_in_the_same_words_before_any_group(
     assert str(grouped.value) == str(whole.value)
 
 
+def test_files_that_contradict_each_other_are_refused_before_any_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the words of the whole: the first row of all, and all minutes, though they are of two groups."""
+    rows = make_measurements(SERVICES, samples=40)
+    other = rows[rows[SERVICE] != "ad"].iloc[10:].assign(**{USER_COUNT: 77})
+    paths = [write_measurements(rows, tmp_path / "a.csv"), write_measurements(other, tmp_path / "b.csv")]
+    with pytest.raises(InputError) as whole:
+        read_measurements(paths)
+    monkeypatch.setattr(folders, "MOST_BYTES", 1000)
+    groups = read_measurement_groups(paths)
+    with pytest.raises(InputError) as grouped:
+        next(groups)
+    assert "more minutes" in str(whole.value)
+    assert str(grouped.value) == str(whole.value)
+
+
 def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_measurements(make_measurements(SERVICES), tmp_path / "a.csv")
 

@@ -19,7 +19,7 @@ from kpp.schema import (
 )
 from kpp.table import csv_rows, folders
 from kpp.table.folders import TableFile
-from kpp.table.reading import MINUTE
+from kpp.table.minutes import MINUTE
 from kpp.table.thinning import choose_minutes
 from tests.measurements import make_measurements, write_measurements
 
