@@ -22,6 +22,9 @@ class NoObserver:
     def sorting(self, share: float) -> None:
         """So much is sorted by service."""
 
+    def group_begins(self, number: int, count: int) -> None:
+        """A group of services."""
+
     def started(
         self, services: Sequence[str], kept: Sequence[str], skipped: Mapping[str, str], notes: Sequence[str]
     ) -> None:

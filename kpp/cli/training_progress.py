@@ -19,6 +19,7 @@ class TrainingProgress:
         self.done = 0
         self.total = 0
         self._is_sorting = False
+        self._expected = 1.0  # services of all groups, for each of those so far
         self._console = console
         self._max_epochs = max_epochs
         self._epochs: dict[str, int] = {}  # of the services in training
@@ -37,17 +38,23 @@ class TrainingProgress:
 
     def sorting(self, share: float) -> None:
         """Say once what is done before the training, and move its bar on."""
+        self._bars.update(self._sorting, completed=share, visible=share < 1)
         if not self._is_sorting:
             self._is_sorting = True
             self._say(f"Sorting by service into a temporary file in {gettempdir()}: not all fits in memory")
             self._start()
-        self._bars.update(self._sorting, completed=share, visible=share < 1)
+
+    def group_begins(self, number: int, count: int) -> None:
+        """Say which group of services it is, where there are several; they are of like size."""
+        self._expected = count / number
+        if count > 1:
+            self._say(f"Group {number} of {count}, so many services as fit in memory:")
 
     def started(
         self, services: Sequence[str], kept: Sequence[str], skipped: Mapping[str, str], notes: Sequence[str]
     ) -> None:
         """Tell what was done to the data, what is kept and what is left out; show the bars."""
-        self.total += len(services)  # a table that does not fit in memory comes in groups of services
+        self.total += len(services)
         for note in notes:
             self._say(note)
         for service, reason in skipped.items():
@@ -55,7 +62,8 @@ class TrainingProgress:
         if kept:
             names = f"{kept[0]} is" if len(kept) == 1 else f"{len(kept)} services are"
             self._say(f"{names} kept: trained before on the same data with the same settings")
-        self._bars.update(self._all, total=self.total * self._max_epochs, visible=True)
+        expected = self.total * self._expected  # services, those of later groups among them
+        self._bars.update(self._all, total=expected * self._max_epochs, visible=True)
         self._bars.update(self._plots, total=self.total)
         if self.total:
             self._start()

@@ -30,6 +30,9 @@ class TrainingObserver(Protocol):
     def sorting(self, share: float) -> None:
         """So much of tables that do not fit in memory, 0 to 1, is sorted by service, before the training."""
 
+    def group_begins(self, number: int, count: int) -> None:
+        """The services of such tables are trained in so many groups, one after the other; from 1."""
+
     def started(
         self, services: Sequence[str], kept: Sequence[str], skipped: Mapping[str, str], notes: Sequence[str]
     ) -> None:
@@ -115,6 +118,7 @@ def train_all(
         select_device(settings.device)  # before anything that takes long
     result = TrainingResult((), (), {}, ())
     for table in read_measurement_groups(files, observer.sorting):  # what does not fit in memory, in parts
+        observer.group_begins(*table.group)
         result = result.joined(_train_group(table, models, plots, settings, observer, fresh, executor))
     if not result.trained:
         reasons = "; ".join(f"{service}: {reason}" for service, reason in result.skipped.items())

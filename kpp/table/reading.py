@@ -1,6 +1,7 @@
 """From files to one valid table: what cannot be used, or was read before, is left out and told."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -51,7 +52,7 @@ def read_table_groups(paths: Sequence[Path], on_progress: OnProgress = _tell_nob
     if fit_in_memory(files):
         groups = iter([_read_files(files, notes)])
     elif by_service is not None:
-        groups = (_read_files(own, [] if number else notes) for number, own in enumerate(by_service))
+        groups = _read_folders(by_service, notes)
     else:
         groups = _read_sorted(files, notes, on_progress)
     is_any_usable = False
@@ -85,6 +86,13 @@ def _read_files(files: Sequence[TableFile], notes: list[str]) -> Table:
     return make_table(files, parts, notes)
 
 
+def _read_folders(by_service: Sequence[Sequence[TableFile]], notes: list[str]) -> Iterator[Table]:
+    """Read group by group what is sorted into folders already."""
+    for number, own in enumerate(by_service, start=1):
+        yield replace(_read_files(own, notes), group=(number, len(by_service)))
+        notes = []
+
+
 def _read_sorted(files: Sequence[TableFile], notes: list[str], on_progress: OnProgress) -> Iterator[Table]:
     """Read all files once and sort their rows by service onto the disk; then group by group from there.
 
@@ -102,8 +110,9 @@ def _read_sorted(files: Sequence[TableFile], notes: list[str], on_progress: OnPr
                 found.append(find_contradictions(usable))
                 on_progress(sorting + (1 - sorting) * done / len(spill.groups))
             refuse_contradictions(found)
-        for group in spill.groups:
-            yield make_table(files, spill.read(group), notes)
+        for number, group in enumerate(spill.groups, start=1):
+            table = make_table(files, spill.read(group), notes)
+            yield replace(table, group=(number, len(spill.groups)))
             notes = []
 
 

@@ -367,3 +367,22 @@ def test_a_terminal_shows_how_many_are_done_and_the_time_left() -> None:
     assert "75%" in shown  # an early stop counts as a whole service: 50 and 25 of 100 epochs
     assert "[1/2] cart: best after 15 of 30 epochs" in shown
     assert "0:00" in shown or "-:--" in shown
+
+
+def test_the_bar_is_that_of_all_groups() -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=100, color_system=None)
+    progress = TrainingProgress(console, [Path("rows.csv")], max_epochs=50)
+
+    progress.sorting(0.5)
+    progress.sorting(1.0)
+    progress.group_begins(1, 2)
+    progress.started(["cart", "frontend"], [], {}, [])
+    progress.service_done(make_config("cart"))
+    progress.stop()
+
+    shown = screen.getvalue()
+    assert shown.count("Sorting by service into a temporary file") == 1
+    assert "sorting by service" in shown
+    assert "Group 1 of 2, so many services as fit in memory:" in shown
+    assert "25%" in shown  # one of two services, and as many to come

@@ -32,10 +32,14 @@ class Listener:
         self.done: list[str] = []
         self.plots: list[str] = []
         self.shares: list[float] = []
+        self.groups: list[tuple[int, int]] = []
         self._interrupt = interrupt
 
     def sorting(self, share: float) -> None:
         self.shares.append(share)
+
+    def group_begins(self, number: int, count: int) -> None:
+        self.groups.append((number, count))
 
     def started(
         self, services: Sequence[str], kept: Sequence[str], skipped: Mapping[str, str], notes: Sequence[str]
@@ -280,6 +284,7 @@ def test_a_partitioned_folder_in_groups_gives_the_same_models(
     result = train_all([tmp_path / "rows"], tmp_path / "models", tmp_path / "plots", QUICK, listener)
 
     assert listener.services == ["frontend"]  # what the second group tells
+    assert listener.groups == [(1, 2), (2, 2)]
     assert sorted(listener.done) == [config.service for config in result.trained] == ["cart", "frontend"]
     whole = train(rows, tmp_path / "whole").trained
     assert [config.data_digest for config in result.trained] == [config.data_digest for config in whole]
@@ -303,6 +308,7 @@ def test_a_large_table_in_groups_gives_the_same_models_and_keeps_them(
     assert sorted(again.kept) == ["ad", "frontend"]
     assert kept.done == []
     assert trained.shares[-1] == 1
+    assert trained.groups == [(1, 3), (2, 3), (3, 3)]
     digests = [[config.data_digest for config in result.trained] for result in (whole, again, fresh)]
     assert digests[0] == digests[1] == digests[2]
 
