@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -16,7 +17,7 @@ from kpp.errors import InputError
 from kpp.table.columns import SERVICE
 from kpp.table.faults import Fault, check_header, place, shorten
 from kpp.table.line_blocks import LineBlock, cut_into_blocks
-from kpp.table.raw import KNOWN_COLUMNS, RawRows, ignored_columns, refuse_empty, with_service
+from kpp.table.raw import KNOWN_COLUMNS, RawRows, ignored_columns, nothing_in, with_service
 
 BLOCK_BYTES = 64_000_000  # of a file at once; in rows and columns they take some five times as much
 # what pyarrow takes for one line: quotes count only where a cell begins with one
@@ -35,8 +36,8 @@ class FaultyRow(NamedTuple):
 def read_csv(path: Path, stream: BinaryIO, service: str | None, notes: list[str]) -> Iterator[RawRows]:
     """Read a CSV file; in the end `notes` has what was ignored and left out.
 
-    However the file is cut, rows, notes and errors are the same: what a row has wrong is told in the end, the
-    fault that makes most of the others first.
+    However the file is cut, rows, notes and errors are the same: what lines have wrong is told in the end, an
+    open quote before a wrong number of cells.
 
     Raises:
         InputError: the file is empty, no CSV file of measurements, or has a line that cannot be one of it.
@@ -47,18 +48,11 @@ def read_csv(path: Path, stream: BinaryIO, service: str | None, notes: list[str]
     names = _parse_header(path, header, service)
     notes += ignored_columns(path, names)
     rows = _RowReader(path, names, notes)
-    yield from (
-        RawRows(with_service(columns, service), lines, min(1.0, block.bytes_read / max(size, 1)))
-        for block in _chain(first, blocks)
-        for columns, lines in rows.read(block)
-    )
+    for block in chain([first], blocks):
+        for columns, lines in rows.read(block):
+            share_read = min(1.0, block.bytes_read / max(size, 1))
+            yield RawRows(with_service(columns, service), lines, share_read)
     rows.refuse_faults()
-
-
-def _chain(first: LineBlock, others: Iterator[LineBlock]) -> Iterator[LineBlock]:
-    yield first
-    if not first.is_last:
-        yield from others
 
 
 def _split_header(path: Path, blocks: Iterator[LineBlock]) -> tuple[bytes, LineBlock]:
@@ -67,12 +61,12 @@ def _split_header(path: Path, blocks: Iterator[LineBlock]) -> tuple[bytes, LineB
         text = block.text.lstrip(b"\n")
         if text:
             header, _, body = text.partition(b"\n")
-            refuse_empty(path, not (header + body).strip() and not any(each.text.strip() for each in blocks))
+            if not (header + body).strip() and not any(each.text.strip() for each in blocks):
+                break
             line = block.first_line + len(block.text) - len(text)  # each byte before was an empty line
             _refuse_other_encodings(path, LineBlock(header, line, is_last=False, bytes_read=0))
             return header, LineBlock(body, line + 1, block.is_last, block.bytes_read)
-    refuse_empty(path, is_empty=True)
-    raise AssertionError
+    raise nothing_in(path)
 
 
 def _parse_header(path: Path, line: bytes, service: str | None) -> list[str]:

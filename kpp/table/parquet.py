@@ -13,7 +13,7 @@ import pyarrow.parquet
 from kpp.errors import InputError
 from kpp.table.columns import SERVICE
 from kpp.table.faults import check_header
-from kpp.table.raw import KNOWN_COLUMNS, RawRows, ignored_columns, refuse_empty, with_service
+from kpp.table.raw import KNOWN_COLUMNS, RawRows, ignored_columns, nothing_in, with_service
 
 BATCH_ROWS = 1_000_000  # at once
 
@@ -24,7 +24,8 @@ def read_parquet(path: Path, stream: BinaryIO, service: str | None, notes: list[
     Raises:
         InputError: the file is empty, no Parquet file, or has no valid header.
     """
-    refuse_empty(path, path.stat().st_size == 0)
+    if path.stat().st_size == 0:
+        raise nothing_in(path)
     with _opened_parquet(path, stream) as file:
         names = list(file.schema_arrow.names)
         check_header(path, names if service is None or SERVICE in names else [*names, SERVICE])

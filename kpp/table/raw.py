@@ -46,10 +46,9 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         ) from error
 
 
-def refuse_empty(path: Path, is_empty: bool) -> None:
-    """Refuse a file without anything in it."""
-    if is_empty:
-        raise InputError("the file is empty", where=str(path), mend="collect again, or name another file")
+def nothing_in(path: Path) -> InputError:
+    """The error of a file without anything in it."""
+    return InputError("the file is empty", where=str(path), mend="collect again, or name another file")
 
 
 def with_service(columns: Any, service: str | None) -> Any:

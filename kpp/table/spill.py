@@ -40,7 +40,8 @@ def opened_spill(group_count: int, least_bytes: int) -> "Iterator[Spill]":
     free = shutil.disk_usage(tempfile.gettempdir()).free
     if free < least_bytes:
         raise _no_room(f"{least_bytes / GIGABYTE:.1f} GB are needed, {free / GIGABYTE:.1f} are free")
-    with tempfile.TemporaryFile(prefix="kpp-") as file:
+    # a full disk may show only when the last bytes are written, on closing
+    with _telling_of_the_disk(), tempfile.TemporaryFile(prefix="kpp-") as file:
         yield Spill(file, group_count)
 
 
