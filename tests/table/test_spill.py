@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from kpp.errors import ConfigError, InputError
@@ -95,6 +97,27 @@ def test_groups_are_together_the_whole(
     assert shares == sorted(shares)
     assert shares[-1] == 1
     assert len(shares) > len(list_files(paths)) or paths[0].suffix == ".parquet"
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # blocks are small all the time
+@given(
+    counts=st.lists(st.integers(1, 30), min_size=1, max_size=20),
+    group_count=st.integers(1, 6),
+    blocks=st.integers(1, 3),
+)
+def test_groups_are_of_like_size(counts: list[int], group_count: int, blocks: int) -> None:
+    """None has more than its share and the largest service: Graham's bound of list scheduling, 1966."""
+    names = [f"s{number}" for number, count in enumerate(counts) for _ in range(count)]
+    rows = pd.DataFrame({SERVICE: pd.Series(names, dtype="str"), LINE: range(len(names))})
+    with opened_spill(group_count, 0) as filled:
+        for _ in range(blocks):
+            filled.add(0, rows)
+        groups = [pd.concat([part for _, part in filled.read(group)]) for group in filled.groups]
+
+    assert sorted(line for group in groups for line in group[LINE]) == sorted([*rows[LINE]] * blocks)
+    services = [service for group in groups for service in set(group[SERVICE])]
+    assert sorted(services) == sorted(set(names))
+    assert max(map(len, groups)) <= blocks * (sum(counts) / group_count + max(counts))
 
 
 def test_what_fits_is_one_group_that_is_the_whole(paths: list[Path]) -> None:
