@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from kpp.cli.predictions import cut_middle
 from kpp.evaluation.classes import CLASSES, Classification
+from kpp.evaluation.differences import Difference
 from kpp.evaluation.leaderboard import Leaderboard, ModelResult, usual_mape
 from kpp.evaluation.scores import TargetScores
 from kpp.evaluation.trial import Trial
@@ -12,6 +13,7 @@ from kpp.schema import SERVICE
 from kpp.whatif.registry import DEFAULT_MODEL
 
 FLOOR = "noise floor"
+EQUAL = "="
 FIRST = 15  # columns for the name of a model
 SERVICES = 22  # and of a service, which is cut if need be
 WIDE = 100  # columns that the wide tables need
@@ -35,6 +37,7 @@ def render_leaderboard(
     yield from _legend(trial, coverage, wide)
     yield ""
     yield from _models(board, wide)
+    yield from _equals(board)
     yield from _shortcomings(board)
     yield from _spreads(board)
     chosen = DEFAULT_MODEL if DEFAULT_MODEL in board.models else next(iter(board.models))
@@ -58,17 +61,28 @@ def _models(board: Leaderboard, wide: bool) -> Iterator[str]:
     size = 26 if wide else 19
     last = f"{'width':>7}" if wide else ""
     yield " " * FIRST + "".join(f"{unit.title:>{size}}" for unit in UNITS.values())
-    yield f"{'model':<{FIRST}}" + f"{'MAPE':>8}{'WAPE':>6}{'in':>5}{last}" * len(UNITS) + f"{'F1':>6}"
+    yield f"{'model':<{FIRST}}" + f"{'MAPE':>7}{'WAPE':>7}{'in':>5}{last}" * len(UNITS) + f"{'F1':>6}"
     for name, result in {**board.models, FLOOR: board.floor}.items():
-        cells = "".join(_cells(scores, wide) for scores in result.mean.values())
+        cells = "".join(
+            _cells(scores, result.behind.get(target), wide) for target, scores in result.mean.items()
+        )
         f1 = "" if result.classes is None else f"{result.classes.weighted.f1:>6.2f}"
         yield f"{name:<{FIRST}}{cells}{f1}".rstrip()
 
 
-def _cells(scores: TargetScores, wide: bool) -> str:
+def _cells(scores: TargetScores, behind: Difference | None, wide: bool) -> str:
+    mark = EQUAL if behind is not None and behind.is_equal else " "
     last = f"{_percent(scores.width, digits=0):>7}" if wide else ""
     covered = _percent(scores.coverage, digits=0)
-    return f"{_percent(scores.mape):>8}{_percent(scores.wape):>6}{covered:>5}{last}"
+    return f"{_percent(scores.mape):>7}{mark}{_percent(scores.wape):>6}{covered:>5}{last}"
+
+
+def _equals(board: Leaderboard) -> Iterator[str]:
+    """What the mark means, where it is set."""
+    behind = [each for result in board.models.values() for each in result.behind.values() if each.is_equal]
+    if behind:
+        loads = max(each.loads for each in behind)
+        yield f"{EQUAL} as good as the best other model: {loads} loads do not tell them apart (95 %)"
 
 
 def _shortcomings(board: Leaderboard) -> Iterator[str]:

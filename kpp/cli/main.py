@@ -29,6 +29,7 @@ from kpp.errors import Interrupted, KppError
 app = typer.Typer(
     name="kpp",
     help="The Kubernetes performance predictor: collect measurements, train a model per service, predict.",
+    rich_markup_mode="markdown",  # joins the lines of a paragraph
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

@@ -1,12 +1,13 @@
 """Scores of all models on the same held-out rows, and what no model of the load can beat."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from kpp.evaluation.classes import Classification, classify
+from kpp.evaluation.differences import Difference, best_rivals, differ
 from kpp.evaluation.scores import SCORES, ServiceScores, TargetScores, noise_floor, score_target
 from kpp.evaluation.trial import Trial
 from kpp.schema import CPU_USAGE, SERVICE, TARGETS
@@ -23,12 +24,14 @@ class ModelResult:
         mean: target -> the mean over services.
         spread: target -> the standard deviation over seeds of `mean`; None with one seed.
         classes: of CPU use, all seeds together.
+        behind: target -> the difference from the best of the other models; none without one.
     """
 
     services: ServiceScores
     mean: Mapping[str, TargetScores]
     spread: Mapping[str, TargetScores] | None
     classes: Classification | None
+    behind: Mapping[str, Difference] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,25 @@ def score_trials(trials: Sequence[Trial]) -> Leaderboard:
     results = {
         name: _combine([_score(trial, name) for trial in trials], _classes(trials, name)) for name in names
     }
+    for target in TARGETS:
+        results = _tell_behind(trials, results, target)
     ordered = sorted(results, key=lambda name: usual_mape(results[name].mean))
     floor = _combine([_floor(trial.observed) for trial in trials], None)
     skipped = {name: reason for trial in trials for name, reason in trial.skipped.items()}
     return Leaderboard({name: results[name] for name in ordered}, floor, skipped)
+
+
+def _tell_behind(
+    trials: Sequence[Trial], results: Mapping[str, ModelResult], target: str
+) -> dict[str, ModelResult]:
+    """The results, each with its difference from the best of the others on one target."""
+    rivals = best_rivals({name: result.mean[target].mape for name, result in results.items()})
+    told = dict(results)
+    for name, rival in rivals.items():
+        difference = differ(trials, name, rival, target)
+        if difference is not None:
+            told[name] = replace(told[name], behind={**told[name].behind, target: difference})
+    return told
 
 
 def _score(trial: Trial, name: str) -> ServiceScores:

@@ -37,12 +37,18 @@ def mape(*, observed: Floats, predicted: Floats) -> float | None:
     >>> mape(observed=np.array([10.0, 20.0, 0.0]), predicted=np.array([11.0, 20.0, 5.0]))
     0.05
     """
-    observed, predicted = _measured(observed, predicted)
+    errors = percentage_errors(observed=observed, predicted=predicted)
+    known = errors[~np.isnan(errors)]
+    return float(known.mean()) if len(known) else None
+
+
+def percentage_errors(*, observed: Floats, predicted: Floats) -> Floats:
+    """|p - y| / |y| of each row, (n,) as both; NaN where either is, and in rows that `mape` leaves out."""
+    known, _ = _measured(observed, predicted)
+    usual = float(np.abs(known).mean()) if len(known) else 0.0
     sizes = np.abs(observed)
-    large = sizes > max(SMALLEST_SIZE, SMALLEST_SHARE_OF_MEAN * sizes.mean()) if len(sizes) else sizes > 0
-    if not large.any():
-        return None
-    return float(metrics.mean_absolute_percentage_error(observed[large], predicted[large]))
+    large = sizes > max(SMALLEST_SIZE, SMALLEST_SHARE_OF_MEAN * usual)
+    return np.abs(predicted - observed) / np.where(large, sizes, np.nan)
 
 
 def wape(*, observed: Floats, predicted: Floats) -> float | None:

@@ -63,6 +63,26 @@ def test_several_seeds_tell_the_spread(shop: str, capsys: pytest.CaptureFixture[
     assert "Standard deviation of the mean MAPE over seeds" in capsys.readouterr().out
 
 
+def test_models_that_the_loads_do_not_tell_apart_are_marked(
+    shop: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The mark stands beside the error of those that JSON calls equal, and only with more than one load."""
+    file = tmp_path / "scores.json"
+    options = ["--models", "linear,usl,nearest", "--json", str(file), "--split"]
+    main_ok(["evaluate", "--train", shop, *options, "leave-one-load-out"])
+
+    lines = capsys.readouterr().out.splitlines()
+    for name, result in json.loads(file.read_text(encoding="utf-8"))["models"].items():
+        line = next(line for line in lines if line.startswith(f"{name} "))
+        equal = [abs(each["mean"]) <= each["margin"] for each in result["behind"].values()]
+        assert line.count("=") == sum(equal)
+    (legend,) = [line for line in lines if line.startswith("= ")]
+    assert "5 loads" in legend
+
+    main_ok(["evaluate", "--train", shop, *options, "extrapolation"])
+    assert "=" not in capsys.readouterr().out
+
+
 def test_a_second_campaign_is_asked_for(
     shop: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 
@@ -37,6 +38,23 @@ def test_help_loads_nothing_heavy(command: list[str]) -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert result.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", ["collect", "train", "evaluate", "restore", "demo", "plan"])
+def test_paragraphs_of_help_fill_80_columns(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line ends where the next word would not fit, not where it does in the source."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    with pytest.raises(SystemExit):
+        cli.main([command, "--help"])
+
+    described, _, _ = capsys.readouterr().out.partition("╭")
+    lines = [line.strip() for line in described.splitlines()]
+    for line, following in pairwise(lines):
+        if line and following:
+            assert len(f"{line} {following.split()[0]}") > 78
 
 
 def test_an_unexpected_error_is_one_line_and_exit_code_1(
