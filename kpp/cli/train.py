@@ -82,8 +82,8 @@ def train(  # noqa: PLR0913 - typer makes an option of each parameter
 
     Prints the table of scores, beside two baselines. Then does what `kpp fit` does, so that `kpp predict` can
     ask for loads that were not run.
-    Tables that do not fit in memory are trained in groups of services; a temporary file in TMPDIR, about as
-    large as they are, holds the rows meanwhile.
+    Tables of more than two million rows are trained in groups of services; a temporary file in TMPDIR, about
+    as large as they are, holds the rows meanwhile.
     A service that cannot be trained is named with the reason; the others go on.
     What an earlier run has trained on the same data with the same settings is kept: after an interruption the
     same command goes on where it was.

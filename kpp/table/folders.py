@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, groupby
 from pathlib import Path
 from typing import TypeVar
@@ -9,6 +10,7 @@ from typing import TypeVar
 from kpp.errors import InputError
 from kpp.table.columns import SERVICE
 from kpp.table.faults import PARQUET_SUFFIXES
+from kpp.table.row_counts import count_parquet, estimate_csv
 
 T = TypeVar("T")
 
@@ -16,8 +18,7 @@ SUFFIXES = (".csv", *PARQUET_SUFFIXES)
 # beginnings of names: what a campaign writes beside its measurements, and what writers leave behind
 _NOT_MEASUREMENTS = ("performance_calls_", "performance_quality_", ".", "_")
 _IMPORTED_CALLS = "_calls"  # what `kpp import --output NAME.csv` writes beside them is NAME_calls.csv
-MOST_BYTES = 150_000_000  # of CSV in memory at once: some two million rows, two gigabytes while prepared
-PARQUET_FACTOR = 3  # the same rows take so many times the bytes as CSV
+MOST_ROWS = 2_000_000  # in memory at once: some two gigabytes while they are prepared
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,10 @@ class TableFile:
     path: Path
     service: str | None = None
 
-    @property
-    def size(self) -> int:
-        """Bytes that it has, or would have as CSV; 0 if it is not there, which reading tells."""
-        try:
-            size = self.path.stat().st_size
-        except OSError:
-            return 0
-        return size * (PARQUET_FACTOR if self.is_parquet else 1)
+    @cached_property
+    def row_count(self) -> int:
+        """Rows that it has, of CSV an estimate; 0 if it cannot be read, which reading tells."""
+        return count_parquet(self.path) if self.is_parquet else estimate_csv(self.path)
 
     @property
     def is_parquet(self) -> bool:
@@ -63,12 +60,12 @@ def list_files(paths: Sequence[Path]) -> list[TableFile]:
 
 def fit_in_memory(files: Sequence[TableFile]) -> bool:
     """Whether all rows of the files fit in memory together."""
-    return total_size(files) <= MOST_BYTES
+    return count_rows(files) <= MOST_ROWS
 
 
-def total_size(files: Sequence[TableFile]) -> int:
-    """Bytes of all files, as CSV."""
-    return sum(file.size for file in files)
+def count_rows(files: Sequence[TableFile]) -> int:
+    """Rows of all files, of CSV an estimate."""
+    return sum(file.row_count for file in files)
 
 
 def is_folder(path: Path) -> bool:
@@ -97,8 +94,8 @@ def group_by_service(files: Sequence[TableFile]) -> list[list[TableFile]] | None
     if any(file.service is None for file in files):
         return None
     by_service = [list(own) for _, own in groupby(sorted(files, key=_service_of), key=_service_of)]
-    sizes = [total_size(own) for own in by_service]
-    return [list(chain.from_iterable(group)) for group in _pack(by_service, sizes, MOST_BYTES)]
+    counts = [count_rows(own) for own in by_service]
+    return [list(chain.from_iterable(group)) for group in _pack(by_service, counts, MOST_ROWS)]
 
 
 def _pack(items: Sequence[T], sizes: Sequence[float], most: float) -> Iterator[list[T]]:

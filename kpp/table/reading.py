@@ -23,7 +23,7 @@ from kpp.table.columns import (
 from kpp.table.contradictions import find_contradictions, refuse_contradictions
 from kpp.table.faults import place
 from kpp.table.files import FileReader
-from kpp.table.folders import TableFile, fit_in_memory, group_by_service, list_files, total_size
+from kpp.table.folders import TableFile, count_rows, fit_in_memory, group_by_service, list_files
 from kpp.table.raw import KNOWN_COLUMNS
 from kpp.table.spill import opened_spill
 
@@ -69,14 +69,14 @@ def _list_files(paths: Sequence[Path]) -> tuple[list[TableFile], list[str]]:
 
 def read_rows(files: Sequence[TableFile], notes: list[str], on_progress: OnProgress) -> Iterator[Part]:
     """Read all rows of files, some at a time; `notes` gets what is told of each file."""
-    total = max(total_size(files), 1)
+    total = max(count_rows(files), 1)
     done = 0
     for number, file in enumerate(files):
         reader = FileReader(file)
         for rows in reader.rows():
             yield number, rows
-            on_progress(min(1.0, (done + file.size * reader.share_read) / total))
-        done += file.size
+            on_progress(min(1.0, (done + file.row_count * reader.share_read) / total))
+        done += file.row_count
         notes += reader.notes
 
 
@@ -98,9 +98,9 @@ def _read_sorted(files: Sequence[TableFile], notes: list[str], on_progress: OnPr
 
     Several files are compared before the first group, so that what cannot be used is told before it is.
     """
-    total = total_size(files)
+    total = count_rows(files)
     sorting = 1.0 if len(files) == 1 else SORTING_SHARE
-    with opened_spill(-(-total // folders.MOST_BYTES), total) as spill:
+    with opened_spill(-(-total // folders.MOST_ROWS), total) as spill:
         for number, rows in read_rows(files, notes, lambda share: on_progress(share * sorting)):
             spill.add(number, rows)
         if len(files) > 1:

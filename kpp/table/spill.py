@@ -16,6 +16,7 @@ from kpp.errors import ConfigError
 from kpp.table.columns import SERVICE
 
 NUMBER = "number"  # of a row's service, in place of its name
+ROW_BYTES = 52  # a timestamp, a user count, three targets and the line, and 4 bytes for the service
 GIGABYTE = 1e9
 
 
@@ -29,14 +30,15 @@ class Piece(NamedTuple):
 
 
 @contextmanager
-def opened_spill(group_count: int, least_bytes: int) -> "Iterator[Spill]":
-    """A spill of at most so many groups, while the block runs.
+def opened_spill(group_count: int, row_count: int) -> "Iterator[Spill]":
+    """A spill of at most so many groups, for about so many rows, while the block runs.
 
     Its file has no name: the system removes it with the process, whatever ends that.
 
     Raises:
-        ConfigError: the disk has not so many bytes free.
+        ConfigError: the disk has no room for them.
     """
+    least_bytes = row_count * ROW_BYTES
     free = shutil.disk_usage(tempfile.gettempdir()).free
     if free < least_bytes:
         raise _no_room(f"{least_bytes / GIGABYTE:.1f} GB are needed, {free / GIGABYTE:.1f} are free")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kpp.table import folders
 from kpp.table.columns import TIMESTAMP, USER_COUNT, Table
-from kpp.table.folders import TableFile, fit_in_memory, list_files, total_size
+from kpp.table.folders import TableFile, count_rows, fit_in_memory, list_files
 from kpp.table.minutes import MINUTE, nearest_minute
 from kpp.table.reading import OnProgress, Part, make_table, read_rows, read_table, refuse_nothing
 
@@ -20,7 +20,7 @@ def read_thinned_table(paths: Sequence[Path], on_progress: OnProgress) -> Table:
     if fit_in_memory(files):
         return read_table(paths)
     loads = _list_loads(files, lambda share: on_progress(share / 2))
-    kept = choose_minutes(loads, round(len(loads) * folders.MOST_BYTES / total_size(files)))
+    kept = choose_minutes(loads, round(len(loads) * folders.MOST_ROWS / count_rows(files)))
     parts, notes = _read_minutes(files, kept, lambda share: on_progress((1 + share) / 2))
     used = f"{len(kept)} of {len(loads)} minutes are used"
     notes.append(f"the tables do not fit in memory: {used}, of each user count as many as can be")

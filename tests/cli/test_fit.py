@@ -9,6 +9,7 @@ import pytest
 from kpp.cli.main import main
 from kpp.schema import CPU_LIMIT, CPU_USAGE, REPLICAS, SIDECAR_CPU_USAGE, SOURCE
 from kpp.table import folders
+from kpp.table.folders import TableFile
 from kpp.whatif.registry import MODELS
 from tests.cli.whatif_files import SERVICES, write_shop
 from tests.measurements import write_measurements
@@ -192,8 +193,8 @@ def test_of_tables_larger_than_the_memory_a_part_is_taken(
     """Every service and load is in it, and the models are about those of the whole."""
     table = write_shop(tmp_path / "a.csv")
     found = []
-    for most in (folders.MOST_BYTES, table.stat().st_size * 2 // 3):
-        monkeypatch.setattr(folders, "MOST_BYTES", most)
+    for most in (folders.MOST_ROWS, TableFile(table).row_count * 2 // 3):
+        monkeypatch.setattr(folders, "MOST_ROWS", most)
         main_ok(["fit", str(table), "--models", str(tmp_path / "models"), "--json"])
         out, err = capsys.readouterr()
         found.append(json.loads(out))

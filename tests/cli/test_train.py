@@ -137,7 +137,7 @@ def test_tables_larger_than_the_memory_get_models_of_both_kinds(
     large = table.with_suffix(suffix)
     if suffix == ".parquet":
         pd.read_csv(table).to_parquet(large)
-    monkeypatch.setattr(folders, "MOST_BYTES", TableFile(large).size // 2)
+    monkeypatch.setattr(folders, "MOST_ROWS", TableFile(large).row_count // 2)
 
     result = invoke(large, "--json")
 
@@ -159,7 +159,7 @@ def test_a_kill_while_rows_are_sorted_leaves_nothing_behind(table: Path) -> None
     scratch = table.parent / "scratch"
     scratch.mkdir()
     code = (
-        "import time; from kpp.table import folders, spill; folders.MOST_BYTES = 1000\n"
+        "import time; from kpp.table import folders, spill; folders.MOST_ROWS = 20\n"
         "def wait(*_): print('sorting', flush=True); time.sleep(60)\n"
         "spill.Spill.add = wait\n"
         "from kpp.cli.main import main; main()"

@@ -278,7 +278,7 @@ def test_a_partitioned_folder_in_groups_gives_the_same_models(
         folder = tmp_path / "rows" / f"Service={service}"
         folder.mkdir(parents=True)
         own.drop(columns=SERVICE).to_csv(folder / "part-0.csv", index=False)
-    monkeypatch.setattr(folders, "MOST_BYTES", 1)  # a group for each service
+    monkeypatch.setattr(folders, "MOST_ROWS", 1)  # a group for each service
     listener = Listener()
 
     result = train_all([tmp_path / "rows"], tmp_path / "models", tmp_path / "plots", QUICK, listener)
@@ -297,7 +297,7 @@ def test_a_large_table_in_groups_gives_the_same_models_and_keeps_them(
     rows = make_measurements(("ad", "cart", "frontend"))
     rows.loc[rows[SERVICE] == "cart", USER_COUNT] = np.nan
     whole = train(rows, tmp_path)
-    monkeypatch.setattr(folders, "MOST_BYTES", (tmp_path / "rows.csv").stat().st_size // 3)
+    monkeypatch.setattr(folders, "MOST_ROWS", len(rows) // 3 + 1)
     kept, trained = Listener(), Listener()
 
     again = train(rows, tmp_path, listener=kept)
@@ -319,7 +319,7 @@ def test_without_any_usable_row_groups_are_refused_as_the_whole(
     rows = make_measurements(("ad", "cart")).assign(**{USER_COUNT: np.nan})
     with pytest.raises(InputError) as whole:
         train(rows, tmp_path)
-    monkeypatch.setattr(folders, "MOST_BYTES", 1000)
+    monkeypatch.setattr(folders, "MOST_ROWS", 20)
     with pytest.raises(InputError) as grouped:
         train(rows, tmp_path)
     assert str(grouped.value) == str(whole.value)

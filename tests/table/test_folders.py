@@ -47,8 +47,8 @@ def test_groups_together_are_the_whole_and_no_service_is_in_two(
     partitioned: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = read_measurements([partitioned]).frame
-    largest = max(file.size for file in list_files([partitioned]))
-    monkeypatch.setattr(folders, "MOST_BYTES", 2 * largest)
+    largest = max(file.row_count for file in list_files([partitioned]))
+    monkeypatch.setattr(folders, "MOST_ROWS", 2 * largest)
 
     groups = [table.frame for table in read_measurement_groups([partitioned])]
 

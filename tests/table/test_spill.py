@@ -25,7 +25,7 @@ from kpp.schema import (
     read_measurements,
 )
 from kpp.table import csv_rows, folders
-from kpp.table.folders import list_files, total_size
+from kpp.table.folders import count_rows, list_files
 from kpp.table.spill import opened_spill
 from tests.measurements import make_measurements, write_measurements
 
@@ -69,7 +69,7 @@ def read_groups(
     paths: list[Path], monkeypatch: pytest.MonkeyPatch, share: float, **options: Any
 ) -> list[Table]:
     with monkeypatch.context() as patch:
-        patch.setattr(folders, "MOST_BYTES", int(share * total_size(list_files(paths))))
+        patch.setattr(folders, "MOST_ROWS", int(share * count_rows(list_files(paths))))
         return [*read_measurement_groups(paths, **options)]
 
 
@@ -169,7 +169,7 @@ def test_what_is_refused_is_refused_in_the_same_words_before_any_group(
     with pytest.raises(InputError) as whole:
         read_measurements([path])
     with monkeypatch.context() as patch:
-        patch.setattr(folders, "MOST_BYTES", 1000)
+        patch.setattr(folders, "MOST_ROWS", 20)
         groups = read_measurement_groups([path])
         with pytest.raises(InputError) as grouped:
             assert all(table.frame.empty for table in groups)
@@ -185,7 +185,7 @@ def test_files_that_contradict_each_other_are_refused_before_any_group(
     paths = [write_measurements(rows, tmp_path / "a.csv"), write_measurements(other, tmp_path / "b.csv")]
     with pytest.raises(InputError) as whole:
         read_measurements(paths)
-    monkeypatch.setattr(folders, "MOST_BYTES", 1000)
+    monkeypatch.setattr(folders, "MOST_ROWS", 20)
     groups = read_measurement_groups(paths)
     with pytest.raises(InputError) as grouped:
         next(groups)
@@ -196,7 +196,7 @@ def test_files_that_contradict_each_other_are_refused_before_any_group(
 @pytest.mark.skipif(not FULL.exists(), reason="only Linux has a device that is always full")
 def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_measurements(make_measurements(SERVICES), tmp_path / "a.csv")
-    monkeypatch.setattr(folders, "MOST_BYTES", 1000)
+    monkeypatch.setattr(folders, "MOST_ROWS", 20)
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda prefix: FULL.open("r+b"))
 
     with pytest.raises(ConfigError, match="the disk is full; set TMPDIR to a folder on a larger disk"):
@@ -215,7 +215,7 @@ def test_nothing_stays_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     path = write_measurements(make_measurements(SERVICES), tmp_path / "a.csv")
     with monkeypatch.context() as patch:
-        patch.setattr(folders, "MOST_BYTES", 1000)
+        patch.setattr(folders, "MOST_ROWS", 20)
         groups = read_measurement_groups([path])
         next(groups)
         assert [*scratch.iterdir()] == []

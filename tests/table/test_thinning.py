@@ -56,7 +56,7 @@ def test_rows_of_a_minute_stay_together(tmp_path: Path, monkeypatch: pytest.Monk
     path = write_measurements(rows, tmp_path / "a.csv")
     whole = read_measurements([path])
     monkeypatch.setattr(csv_rows, "BLOCK_BYTES", 500)
-    monkeypatch.setattr(folders, "MOST_BYTES", TableFile(path).size // 4)
+    monkeypatch.setattr(folders, "MOST_ROWS", TableFile(path).row_count // 4)
     shares: list[float] = []
 
     table = read_thinned_measurements([path], shares.append)
@@ -85,7 +85,7 @@ def test_what_fits_is_read_whole(tmp_path: Path) -> None:
 def test_what_has_no_usable_row_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = make_measurements(SERVICES).assign(**{USER_COUNT: None})
     path = write_measurements(rows, tmp_path / "a.csv")
-    monkeypatch.setattr(folders, "MOST_BYTES", 1000)
+    monkeypatch.setattr(folders, "MOST_ROWS", 20)
 
     with pytest.raises(InputError, match="no usable row"):
         read_thinned_measurements([path])
