@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.csv
 import torch
 from cost import Cost, measure
 from simulated import make_frame
@@ -29,6 +31,7 @@ from kpp.files import write_whole
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "performance.md"
 ROWS = 1000  # of each service
+MANY_ROWS, MANY_SERVICES = 5_000_000, 500  # of a table that is read in groups
 WHATIF_ROWS = 105  # of each service: five experiments
 PRODUCTS = "bare matrix products"
 START = "start and data alone"  # imports, reading, preparing: all processes of the comparison have them
@@ -124,7 +127,21 @@ def read_rows(options: argparse.Namespace, scratch: Path) -> Iterator[str]:
             inside = json.loads(cost.output)
             steps = [f"{inside[step]:.2f}" for step in ("read", "prepare")]
             rows.append([f"{count:,} {suffix}", *steps, *columns(cost)])
+    rows += read_many_rows(scratch)
     yield from table("rows|read (s)|prepare (s)|wall (s)|CPU (s)|peak (MB)", rows)
+
+
+def read_many_rows(scratch: Path) -> Iterator[list[str]]:
+    """A CSV file that is larger than what is read at once, in groups of services; and beside it at once."""
+    file = scratch / "many-rows.csv"
+    frame = make_frame(MANY_SERVICES, MANY_ROWS // MANY_SERVICES)
+    pyarrow.csv.write_csv(pa.Table.from_pandas(frame, preserve_index=False), file)
+    del frame
+    for how, options in (("in groups", []), ("at once", ["--whole"])):
+        cost = measure(script("reading.py", file, *options))
+        inside = json.loads(cost.output)
+        steps = [f"{inside[step]:.2f}" for step in ("read", "prepare")]
+        yield [f"{MANY_ROWS:,} csv, {how}", *steps, *columns(cost)]
 
 
 def fit_whatif(options: argparse.Namespace, scratch: Path) -> Iterator[str]:

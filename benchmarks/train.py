@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 class NoObserver:
     """Is told, and tells no one."""
 
+    def sorting(self, share: float) -> None:
+        """So much is sorted by service."""
+
+    def group_begins(self, number: int, count: int) -> None:
+        """A group of services."""
+
     def started(
         self, services: Sequence[str], kept: Sequence[str], skipped: Mapping[str, str], notes: Sequence[str]
     ) -> None:

@@ -1,6 +1,6 @@
 """The table of measurements: the names of its columns, their order and units, and reading it from files."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from kpp.table.columns import (
@@ -59,6 +59,7 @@ __all__ = [
     "is_dns_label",
     "read_measurement_groups",
     "read_measurements",
+    "read_thinned_measurements",
 ]
 
 
@@ -76,15 +77,43 @@ def read_measurements(paths: Sequence[Path]) -> Table:
     return read_table(paths)
 
 
-def read_measurement_groups(paths: Sequence[Path]) -> Iterator[Table]:
+def read_measurement_groups(
+    paths: Sequence[Path], on_progress: Callable[[float], None] = lambda _share: None
+) -> Iterator[Table]:
     """Read tables of measurements as `read_measurements` does, but not all at once where memory is short.
 
-    A folder with a folder `Service=NAME` for each service, and Parquet files, are read so many services at a
-    time as fit well; all else as one group.
+    What does not fit is read so many services at a time as do, each with all its rows: from the folders
+    `Service=NAME`, where there is one for each service; else all files are read once, and their rows sorted
+    by service onto the disk. The table of a group may be without a usable row.
+
+    Args:
+        paths: files, or folders of them.
+        on_progress: called with the share of the files that was read, 0 to 1, while their rows are sorted.
 
     Raises:
-        InputError: as `read_measurements`, when the group is read.
+        InputError: as `read_measurements`; of what is sorted, before the first group.
+        ConfigError: the disk has no room.
     """
     from kpp.table.reading import read_table_groups  # late, as above
 
-    return read_table_groups(paths)
+    return read_table_groups(paths, on_progress)
+
+
+def read_thinned_measurements(
+    paths: Sequence[Path], on_progress: Callable[[float], None] = lambda _share: None
+) -> Table:
+    """Read tables of measurements as `read_measurements` does, or where memory is short a part of them.
+
+    The part has all services and user counts, but fewer minutes: of each user count as many as there can be,
+    evenly over time. The files are read twice for it; `Table.notes` tells.
+
+    Args:
+        paths: files, or folders of them.
+        on_progress: called with the share that is done, 0 to 1.
+
+    Raises:
+        InputError: as `read_measurements`.
+    """
+    from kpp.table.thinning import read_thinned_table  # late, as above
+
+    return read_thinned_table(paths, on_progress)

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from kpp.cli.fit_progress import progress_bar
+
 if TYPE_CHECKING:
+    from kpp.schema import Table
     from kpp.whatif.model import Campaign
 
 RESULTS, CALLS = "performance_results_", "performance_calls_"
@@ -19,16 +22,18 @@ def read_campaign(
 ) -> "tuple[Campaign, tuple[str, ...]]":
     """Read tables, calls and limits. Without `calls`, what lies beside the tables is taken.
 
+    Of tables that do not fit in memory, fewer minutes are taken, under a progress bar.
+
     Returns:
         The campaign, and notes on what reading did.
 
     Raises:
         InputError: a file cannot be used.
     """
-    from kpp.schema import CALLEE, CALLER, SERVICE, read_measurements
+    from kpp.schema import CALLEE, CALLER, SERVICE
     from kpp.whatif.campaign import make_campaign, read_calls, read_cpu_limits
 
-    table = read_measurements(tables)
+    table = _read_tables(tables)
     files = [calls] if calls is not None else find_calls(tables)
     called = read_calls(files) if files else None
     limits = read_cpu_limits(cpu_limits) if cpu_limits is not None else {}
@@ -39,6 +44,16 @@ def read_campaign(
     if called is not None and calls is not None:  # found by itself it has the services without metrics too
         notes += _strangers(calls, [*called[CALLER], *called[CALLEE]], measured)
     return campaign, (*table.notes, *notes)
+
+
+def _read_tables(tables: Sequence[Path]) -> "Table":
+    from kpp.schema import read_measurements, read_thinned_measurements
+    from kpp.table.folders import fit_in_memory, list_files
+
+    if fit_in_memory(list_files(tables)):
+        return read_measurements(tables)
+    with progress_bar("reading a part of large tables") as show:
+        return read_thinned_measurements(tables, lambda share: show(share, "reading a part of large tables"))
 
 
 def _strangers(file: Path | None, named: Sequence[str], measured: Sequence[str]) -> list[str]:

@@ -57,11 +57,11 @@ def fit(
     typer.echo(f"\nThe models are in {path}; ask them with {how}.", err=True)
 
 
-def fit_after_training(campaign: "Campaign | None", models: Path, seed: int) -> dict[str, Any]:
+def fit_after_training(campaign: "Campaign", models: Path, seed: int) -> dict[str, Any]:
     """What `kpp train` does in the end: fit and store all what-if models, and tell on stderr.
 
     Args:
-        campaign: what was trained on; None where it does not fit in memory.
+        campaign: what was trained on.
         models: folder, which exists.
         seed: for the models that draw random numbers.
 
@@ -71,9 +71,6 @@ def fit_after_training(campaign: "Campaign | None", models: Path, seed: int) -> 
     from kpp.whatif.store import FILE_NAME, write_models
 
     try:
-        if campaign is None:
-            mend = "run `kpp fit` on fewer of them"
-            raise InputError("the tables are too large to be read at once", mend=mend)
         fitted = fit_with_progress(campaign, seed)
     except InputError as error:
         earlier = models / FILE_NAME

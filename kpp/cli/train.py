@@ -81,24 +81,27 @@ def train(  # noqa: PLR0913 - typer makes an option of each parameter
     """Train a GRU for every service, score it on minutes that it has not seen, and plot it.
 
     Prints the table of scores, beside two baselines. Then does what `kpp fit` does, so that `kpp predict` can
-    ask for loads that were not run; not where the tables are larger than the memory.
+    ask for loads that were not run.
+    Tables of more than two million rows are trained in groups of services; a temporary file in TMPDIR, about
+    as large as they are, holds the rows meanwhile.
     A service that cannot be trained is named with the reason; the others go on.
     What an earlier run has trained on the same data with the same settings is kept: after an interruption the
     same command goes on where it was.
     """
-    from kpp.cli.campaign_files import read_campaign
+    from kpp.cli.campaign_files import read_campaign, show_notes
     from kpp.cli.fit import fit_after_training
     from kpp.predictor.generate_table import render_table  # late: torch takes seconds to load
     from kpp.predictor.main import train_all
     from kpp.predictor.settings import TrainingSettings
-    from kpp.table.folders import fit_in_memory
+    from kpp.table.folders import fit_in_memory, list_files
 
     trainer = choose_executor(executor, address)
     tables = files or find_tables(DATASET)
     settings = TrainingSettings(seed=seed, device=device.value, max_epochs=epochs)
     progress = TrainingProgress(Console(stderr=True), tables, epochs)
-    # first: what cannot be used is told at once; but tables that are read in parts do not fit in memory
-    campaign = read_campaign(tables, calls, cpu_limits)[0] if fit_in_memory(tables) else None
+    campaign, notes = read_campaign(tables, calls, cpu_limits)  # first: what cannot be used is told at once
+    if not fit_in_memory(list_files(tables)):  # else the training tells the same
+        show_notes(f"What-if models: {note}" for note in notes)
     try:
         result = train_all(tables, models, plots, settings, progress, fresh=fresh, executor=trainer)
         progress.stop()

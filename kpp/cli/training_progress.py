@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -17,6 +18,8 @@ class TrainingProgress:
     def __init__(self, console: Console, files: Sequence[Path], max_epochs: int) -> None:
         self.done = 0
         self.total = 0
+        self._is_sorting = False
+        self._expected = 1.0  # services of all groups, for each of those so far
         self._console = console
         self._max_epochs = max_epochs
         self._epochs: dict[str, int] = {}  # of the services in training
@@ -28,15 +31,30 @@ class TrainingProgress:
             console=console,
             transient=True,
         )
-        self._all = self._bars.add_task("training", total=None)
+        self._sorting = self._bars.add_task("sorting by service", total=1.0, visible=False)
+        self._all = self._bars.add_task("training", total=None, visible=False)
         self._plots = self._bars.add_task("plots", total=None, visible=False)
         self._say(f"Reading {', '.join(map(str, files))}")
+
+    def sorting(self, share: float) -> None:
+        """Say once what is done before the training, and move its bar on."""
+        self._bars.update(self._sorting, completed=share, visible=share < 1)
+        if not self._is_sorting:
+            self._is_sorting = True
+            self._say(f"Sorting by service into a temporary file in {gettempdir()}: not all fits in memory")
+            self._start()
+
+    def group_begins(self, number: int, count: int) -> None:
+        """Say which group of services it is, where there are several; they are of like size."""
+        self._expected = count / number
+        if count > 1:
+            self._say(f"Group {number} of {count}, so many services as fit in memory:")
 
     def started(
         self, services: Sequence[str], kept: Sequence[str], skipped: Mapping[str, str], notes: Sequence[str]
     ) -> None:
         """Tell what was done to the data, what is kept and what is left out; show the bars."""
-        self.total += len(services)  # a table that does not fit in memory comes in groups of services
+        self.total += len(services)
         for note in notes:
             self._say(note)
         for service, reason in skipped.items():
@@ -44,10 +62,11 @@ class TrainingProgress:
         if kept:
             names = f"{kept[0]} is" if len(kept) == 1 else f"{len(kept)} services are"
             self._say(f"{names} kept: trained before on the same data with the same settings")
-        self._bars.update(self._all, total=self.total * self._max_epochs)
+        expected = self.total * self._expected  # services, those of later groups among them
+        self._bars.update(self._all, total=expected * self._max_epochs, visible=True)
         self._bars.update(self._plots, total=self.total)
-        if self._console.is_terminal and self.total:
-            self._bars.start()
+        if self.total:
+            self._start()
 
     def epoch_done(self, service: str, epoch: int) -> None:
         """Move the bar on."""
@@ -69,6 +88,10 @@ class TrainingProgress:
     def stop(self) -> None:
         """Give the terminal back."""
         self._bars.stop()
+
+    def _start(self) -> None:
+        if self._console.is_terminal:
+            self._bars.start()
 
     def _show(self) -> None:
         epochs = self.done * self._max_epochs + sum(self._epochs.values())

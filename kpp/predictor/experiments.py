@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from kpp.schema import SERVICE, STEP_SECONDS, TARGETS, TIMESTAMP, USER_COUNT
-from kpp.table.reading import MINUTE, nearest_minute
+from kpp.table.minutes import MINUTE, nearest_minute
 
 LEVEL = "Level"  # number of a service's user count
 EXPERIMENT = "Experiment"  # number of an experiment of a service

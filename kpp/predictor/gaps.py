@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from kpp.predictor.experiments import EXPERIMENT, PART
 from kpp.predictor.service_rows import Floats, Indices
 from kpp.schema import STEP_SECONDS, USER_COUNT
-from kpp.table.reading import MINUTE
+from kpp.table.minutes import MINUTE
 
 
 @dataclass(frozen=True)

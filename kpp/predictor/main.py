@@ -27,6 +27,12 @@ STAYS = "its model of an earlier training stays as it is"
 class TrainingObserver(Protocol):
     """Is told how far the training is."""
 
+    def sorting(self, share: float) -> None:
+        """So much of tables that do not fit in memory, 0 to 1, is sorted by service, before the training."""
+
+    def group_begins(self, number: int, count: int) -> None:
+        """The services of such tables are trained in so many groups, one after the other; from 1."""
+
     def started(
         self, services: Sequence[str], kept: Sequence[str], skipped: Mapping[str, str], notes: Sequence[str]
     ) -> None:
@@ -111,7 +117,8 @@ def train_all(
     if executor is train_here:
         select_device(settings.device)  # before anything that takes long
     result = TrainingResult((), (), {}, ())
-    for table in read_measurement_groups(files):  # what does not fit in memory comes in parts
+    for table in read_measurement_groups(files, observer.sorting):  # what does not fit in memory, in parts
+        observer.group_begins(*table.group)
         result = result.joined(_train_group(table, models, plots, settings, observer, fresh, executor))
     if not result.trained:
         reasons = "; ".join(f"{service}: {reason}" for service, reason in result.skipped.items())
@@ -138,6 +145,7 @@ def _train_group(
     }
     notes = (*table.notes, *map(str, prepared.reports.values()))
     if not prepared.datasets:
+        observer.started([], [], skipped, notes)
         return TrainingResult((), (), skipped, notes)
     make_directory(models)
     make_directory(plots)

@@ -26,7 +26,8 @@ from kpp.predictor.scaling import Scaling
 from kpp.predictor.service_rows import Floats, ServiceRows
 from kpp.predictor.windows import FEATURES, ServiceDataset, Windows, cut_windows
 from kpp.schema import SERVICE, TARGETS, USER_COUNT, Table
-from kpp.table.reading import MINUTE, describe_left_out
+from kpp.table.minutes import MINUTE
+from kpp.table.reading import describe_left_out
 
 if TYPE_CHECKING:
     from sklearn.preprocessing import MinMaxScaler
@@ -72,7 +73,13 @@ class PerformancesDataPipeline:
 
     def run(self, table: Table) -> PipelineResult:
         """Make each service's windows, or say why it has none."""
-        rows = aggregate_minutes(table.frame)
+        result = PipelineResult({}, {}, {}) if table.frame.empty else self._prepare(table.frame)
+        self.scalings = {service: dataset.scaling for service, dataset in result.datasets.items()}
+        _add_left_out(result, table.left_out)
+        return result
+
+    def _prepare(self, frame: pd.DataFrame) -> PipelineResult:
+        rows = aggregate_minutes(frame)
         rows = number_experiments(rows, self.settings.max_gap_steps)
         rows = assign_parts(rows, self.settings.train_share)
         services = ServiceRows.of(rows)
@@ -93,8 +100,6 @@ class PerformancesDataPipeline:
                 result.verdicts[dataset.service] = verdict
             else:
                 result.datasets[dataset.service] = dataset
-        self.scalings = {service: dataset.scaling for service, dataset in result.datasets.items()}
-        _add_left_out(result, table.left_out)
         return result
 
     @property

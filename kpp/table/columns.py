@@ -50,15 +50,17 @@ class Table:
 
     Attributes:
         frame: the required columns, the optional ones that a file has, and `SOURCE` and `LINE`; numbers are
-            float64, a missing value is NaN. At least one row; each has a timestamp, a service, a user count
-            and one of the targets.
+            float64, a missing value is NaN. Each row has a timestamp, a service, a user count and one of the
+            targets. There is at least one, but maybe none in a group of services.
         left_out: the rows that cannot be used, as `SERVICE` (empty if unknown), `SOURCE`, `LINE`, `REASON`.
         notes: what reading changed or ignored, one line each, with files and lines.
+        group: its number among the groups of services that the tables are read in, and how many there are.
     """
 
     frame: "pd.DataFrame"
     left_out: "pd.DataFrame"
     notes: tuple[str, ...] = ()
+    group: tuple[int, int] = (1, 1)
 
 
 def is_dns_label(name: str) -> bool:

@@ -1,7 +1,7 @@
 """The wording of what is wrong with a table: one line with the file, the line, the column and the mend."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import groupby
 from pathlib import Path
@@ -15,22 +15,39 @@ from kpp.table.columns import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 MOST_RANGES = 5  # so many ranges of lines are spelled out
+MOST_LINES = 10_000  # with one fault are kept; a large file may have it in every line
 MOST_CHARACTERS = 40  # of a cell's text
 
 
-@dataclass(frozen=True)
-class Cells:
-    """The faulty cells of one column of a file."""
+@dataclass
+class Fault:
+    """The lines of a file that have one fault, in their order; all are counted, the first are kept.
 
-    path: Path
-    column: str
-    lines: NDArray[np.int64]
-    held: str  # what the first of them holds
+    Attributes:
+        held: what the first of them holds.
+        lines: the first `MOST_LINES`.
+        count: of all.
+    """
 
-    def refuse(self, fault: str, mend: str) -> NoReturn:
-        """Raise the one line for all of them: the first, and where the others are."""
-        what = f"{self.column} holds {shorten(self.held)}, {fault}{also(self.path, self.lines[1:])}"
-        raise InputError(what, where=f"{self.path}, {place(self.path, self.lines[:1])}", mend=mend)
+    held: str = ""
+    lines: list[int] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, lines: NDArray[np.int64], held: str) -> None:
+        """Further lines, of which the first holds this."""
+        if not self.count:
+            self.held = held
+        self.lines += lines[: MOST_LINES - len(self.lines)].tolist()
+        self.count += len(lines)
+
+    def first(self, path: Path) -> str:
+        """Where the first of them is."""
+        return f"{path}, {place(path, self.lines[:1])}"
+
+    def others(self, path: Path) -> str:
+        """Tell in brackets where the others are; nothing if there are none."""
+        others = self.lines[1:]
+        return f" (also {place(path, others, self.count - len(self.lines))})" if others else ""
 
 
 def shorten(text: str) -> str:
@@ -42,8 +59,8 @@ def shorten(text: str) -> str:
     return repr(text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "…")
 
 
-def place(path: Path, lines: Iterable[int]) -> str:
-    """Name lines of a CSV file, or rows of a Parquet file; many are abbreviated.
+def place(path: Path, lines: Iterable[int], more: int = 0) -> str:
+    """Name lines of a CSV file, or rows of a Parquet file, and how many more there are; many are abbreviated.
 
     >>> place(Path("a.csv"), [7]), place(Path("a.csv"), [9, 3, 4, 5])
     ('line 7', 'lines 3 to 5, 9')
@@ -59,15 +76,9 @@ def place(path: Path, lines: Iterable[int]) -> str:
     spelled = [
         str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}" for found in ranges[:MOST_RANGES]
     ]
-    unspelled = sum(len(found) for found in ranges[MOST_RANGES:])
-    more = f" and {unspelled} more" if unspelled else ""
-    return f"{word}{'s' if len(numbers) > 1 else ''} {', '.join(spelled)}{more}"
-
-
-def also(path: Path, lines: Iterable[int]) -> str:
-    """Tell in brackets that other lines have the same fault; nothing if there are none."""
-    others = list(lines)
-    return f" (also {place(path, others)})" if others else ""
+    unspelled = sum(len(found) for found in ranges[MOST_RANGES:]) + more
+    uncounted = f" and {unspelled} more" if unspelled else ""
+    return f"{word}{'s' if len(numbers) + more > 1 else ''} {', '.join(spelled)}{uncounted}"
 
 
 def check_header(path: Path, names: Sequence[str]) -> None:

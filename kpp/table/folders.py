@@ -1,15 +1,16 @@
 """From paths to the files of a table: a folder stands for all tables in it, those by service among them."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain, groupby, islice
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, groupby
 from pathlib import Path
 from typing import TypeVar
 
 from kpp.errors import InputError
 from kpp.table.columns import SERVICE
 from kpp.table.faults import PARQUET_SUFFIXES
+from kpp.table.row_counts import count_parquet, estimate_csv
 
 T = TypeVar("T")
 
@@ -17,8 +18,7 @@ SUFFIXES = (".csv", *PARQUET_SUFFIXES)
 # beginnings of names: what a campaign writes beside its measurements, and what writers leave behind
 _NOT_MEASUREMENTS = ("performance_calls_", "performance_quality_", ".", "_")
 _IMPORTED_CALLS = "_calls"  # what `kpp import --output NAME.csv` writes beside them is NAME_calls.csv
-MOST_BYTES = 150_000_000  # of CSV in memory at once: some two million rows, two gigabytes while prepared
-PARQUET_FACTOR = 3  # the same rows take so many times the bytes as CSV
+MOST_ROWS = 2_000_000  # in memory at once: some two gigabytes while they are prepared
 
 
 @dataclass(frozen=True)
@@ -28,21 +28,15 @@ class TableFile:
     Attributes:
         path: of the file.
         service: whose rows all of them are, where the file lies in a folder `Service=NAME`.
-        only: the services whose rows are read; None: all.
     """
 
     path: Path
     service: str | None = None
-    only: frozenset[str] | None = None
 
-    @property
-    def size(self) -> int:
-        """Bytes that it has, or would have as CSV; 0 if it is not there, which reading tells."""
-        try:
-            size = self.path.stat().st_size
-        except OSError:
-            return 0
-        return size * (PARQUET_FACTOR if self.is_parquet else 1)
+    @cached_property
+    def row_count(self) -> int:
+        """Rows that it has, of CSV an estimate; 0 if it cannot be read, which reading tells."""
+        return count_parquet(self.path) if self.is_parquet else estimate_csv(self.path)
 
     @property
     def is_parquet(self) -> bool:
@@ -64,9 +58,14 @@ def list_files(paths: Sequence[Path]) -> list[TableFile]:
     return list({file.path.resolve(): file for file in reversed(found)}.values())[::-1]
 
 
-def fit_in_memory(paths: Sequence[Path]) -> bool:
-    """Whether the files that the paths stand for are read as one table, not in groups of services."""
-    return len(list(islice(split_by_service(list_files(paths)), 2))) == 1
+def fit_in_memory(files: Sequence[TableFile]) -> bool:
+    """Whether all rows of the files fit in memory together."""
+    return count_rows(files) <= MOST_ROWS
+
+
+def count_rows(files: Sequence[TableFile]) -> int:
+    """Rows of all files, of CSV an estimate."""
+    return sum(file.row_count for file in files)
 
 
 def is_folder(path: Path) -> bool:
@@ -86,41 +85,17 @@ def may_hold_measurements(path: Path) -> bool:
     return not path.name.startswith(_NOT_MEASUREMENTS) and not path.stem.endswith(_IMPORTED_CALLS)
 
 
-def split_by_service(files: Sequence[TableFile], most_bytes: int = MOST_BYTES) -> Iterator[list[TableFile]]:
-    """Cut the files into groups that fit in memory, all rows of a service in one.
+def group_by_service(files: Sequence[TableFile]) -> list[list[TableFile]] | None:
+    """Files in folders `Service=NAME`, in groups that fit in memory, all of a service in one; unread.
 
-    Files in folders `Service=NAME` are told apart unread. Parquet files are read anew for each group, only
-    the rows of its services. A CSV file can only be read as a whole: with one, all files are one group.
-
-    Raises:
-        InputError: a file that has to be looked into cannot be read.
+    Returns:
+        None where a file may hold rows of several services.
     """
-    if all(file.service is not None for file in files):
-        by_service = [list(own) for _, own in groupby(sorted(files, key=_service_of), key=_service_of)]
-        sizes = [float(sum(file.size for file in own)) for own in by_service]
-        for group in _pack(by_service, sizes, most_bytes):
-            yield list(chain.from_iterable(group))
-        return
-    total = sum(file.size for file in files)
-    counts = _count_rows(files) if total > most_bytes else Counter()
-    services = sorted(filter(None, counts))
-    if len(services) <= 1:
-        yield list(files)
-        return
-    sizes = [total * counts[service] / counts.total() for service in services]
-    unnamed = [""]  # rows without a service, with the first group: it tells of them
-    for names in _pack(services, sizes, most_bytes):
-        yield [replace(file, only=frozenset([*names, *unnamed])) for file in files]
-        unnamed = []
-
-
-def _count_rows(files: Sequence[TableFile]) -> "Counter[str]":
-    """The rows of each service; none where the files cannot be read service by service."""
-    from kpp.table.parquet import count_rows  # late: pyarrow takes longer to load than `kpp --help` may
-
-    if any(file.service is not None or not file.is_parquet for file in files):
-        return Counter()
-    return sum((count_rows(file.path) for file in files), Counter())
+    if any(file.service is None for file in files):
+        return None
+    by_service = [list(own) for _, own in groupby(sorted(files, key=_service_of), key=_service_of)]
+    counts = [count_rows(own) for own in by_service]
+    return [list(chain.from_iterable(group)) for group in _pack(by_service, counts, MOST_ROWS)]
 
 
 def _pack(items: Sequence[T], sizes: Sequence[float], most: float) -> Iterator[list[T]]:

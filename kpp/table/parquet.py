@@ -1,7 +1,6 @@
-"""Parquet: a file's columns, all of them or those of some services alone."""
+"""Parquet: a file's rows, batch by batch."""
 
-from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -10,47 +9,38 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
-from numpy.typing import NDArray
 
 from kpp.errors import InputError
 from kpp.table.columns import SERVICE
 from kpp.table.faults import check_header
-from kpp.table.raw import KNOWN_COLUMNS, RawFile, ignored_columns, opened, refuse_empty, with_service
+from kpp.table.raw import KNOWN_COLUMNS, RawRows, ignored_columns, nothing_in, with_service
+
+BATCH_ROWS = 1_000_000  # at once
 
 
-def read_parquet(path: Path, stream: BinaryIO, service: str | None, only: Collection[str] | None) -> RawFile:
-    """Read a Parquet file; see `kpp.table.files.read_file`."""
-    refuse_empty(path, path.stat().st_size == 0)
+def read_parquet(path: Path, stream: BinaryIO, service: str | None, notes: list[str]) -> Iterator[RawRows]:
+    """Read a Parquet file; in the end `notes` has what was ignored.
+
+    Raises:
+        InputError: the file is empty, no Parquet file, or has no valid header.
+    """
+    if path.stat().st_size == 0:
+        raise nothing_in(path)
     with _opened_parquet(path, stream) as file:
         names = list(file.schema_arrow.names)
         check_header(path, names if service is None or SERVICE in names else [*names, SERVICE])
+        notes += ignored_columns(path, names)
         known = [name for name in KNOWN_COLUMNS if name in names]
-        if only is None:
-            columns = file.read(columns=known)
-            lines = np.arange(1, len(columns) + 1)
-        else:
-            columns, lines = _read_only(file, known, only)
-    return RawFile(path, with_service(columns, service), lines, ignored_columns(path, names))
-
-
-def count_rows(path: Path) -> "Counter[str]":
-    """The services of a Parquet file, "" for none, and how many rows each has; reads nothing else.
-
-    Returns:
-        Nothing where the services are not text, which `read_file` and what follows it tell.
-
-    Raises:
-        InputError: as `read_file`.
-    """
-    counts: Counter[str] = Counter()
-    with opened(path) as stream, _opened_parquet(path, stream) as file:
-        check_header(path, file.schema_arrow.names)
-        if not is_text(file.schema_arrow.field(SERVICE).type):
-            return counts
-        for batch in file.iter_batches(columns=[SERVICE]):
-            found = pc.value_counts(trim_names(batch[SERVICE]))
-            counts.update({each["values"]: each["counts"] for each in found.to_pylist()})
-    return counts
+        count = file.metadata.num_rows
+        if not count:
+            nothing = file.schema_arrow.empty_table().select(known)
+            yield RawRows(with_service(nothing, service), np.zeros(0, dtype=np.int64), share_read=1.0)
+        done = 0
+        for batch in file.iter_batches(BATCH_ROWS, columns=known):
+            columns = with_service(pa.Table.from_batches([batch]), service)
+            lines = np.arange(done + 1, done + len(batch) + 1)
+            done += len(batch)
+            yield RawRows(columns, lines, done / count)
 
 
 def is_text(kind: Any) -> bool:
@@ -61,18 +51,6 @@ def is_text(kind: Any) -> bool:
 def trim_names(column: Any) -> Any:
     """Names of services without blanks around them, "" where there is none."""
     return pc.utf8_trim_whitespace(pc.fill_null(column, ""))
-
-
-def _read_only(file: Any, known: list[str], only: Collection[str]) -> tuple[Any, NDArray[np.int64]]:
-    """The rows of some services, batch by batch, and which rows they are, from 1."""
-    kept, lines, first = [], [], 1
-    for batch in file.iter_batches(columns=known):
-        services = trim_names(batch[SERVICE])
-        wanted = pc.is_in(services, pa.array(sorted(only), services.type))
-        kept.append(batch.filter(wanted))
-        lines.append(first + np.flatnonzero(wanted.to_numpy(zero_copy_only=False)))
-        first += len(batch)
-    return pa.Table.from_batches(kept), np.concatenate(lines)
 
 
 @contextmanager

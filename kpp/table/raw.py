@@ -1,4 +1,4 @@
-"""A file's columns as they stand there, and what reading CSV and Parquet has in common."""
+"""A file's rows as they stand there, and what reading CSV and Parquet has in common."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,13 +17,18 @@ KNOWN_COLUMNS = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
 
 
 @dataclass(frozen=True)
-class RawFile:
-    """A file's known columns as they stand there."""
+class RawRows:
+    """Some rows of a file, in its order, as they stand there.
 
-    path: Path
-    columns: Any  # a pyarrow Table; of CSV, every cell as text
-    lines: NDArray[np.int64]  # (rows,), from 1; of Parquet, the row
-    notes: tuple[str, ...]
+    Attributes:
+        columns: those that are known, as a pyarrow Table; of CSV, every cell as text.
+        lines: (rows,) where they stand, from 1; of Parquet, the row.
+        share_read: of the file, with these rows: 0 to 1.
+    """
+
+    columns: Any
+    lines: NDArray[np.int64]
+    share_read: float
 
 
 @contextmanager
@@ -41,10 +46,9 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         ) from error
 
 
-def refuse_empty(path: Path, is_empty: bool) -> None:
-    """Refuse a file without anything in it."""
-    if is_empty:
-        raise InputError("the file is empty", where=str(path), mend="collect again, or name another file")
+def nothing_in(path: Path) -> InputError:
+    """The error of a file without anything in it."""
+    return InputError("the file is empty", where=str(path), mend="collect again, or name another file")
 
 
 def with_service(columns: Any, service: str | None) -> Any:
@@ -54,7 +58,7 @@ def with_service(columns: Any, service: str | None) -> Any:
     return columns.append_column(SERVICE, pa.repeat(service, len(columns)))
 
 
-def ignored_columns(path: Path, names: list[str]) -> tuple[str, ...]:
+def ignored_columns(path: Path, names: list[str]) -> list[str]:
     """A note on the columns that are not known."""
     unknown = [name or "(no name)" for name in names if name not in KNOWN_COLUMNS]
-    return (f"{path}: unknown columns ignored: {', '.join(unknown)}",) if unknown else ()
+    return [f"{path}: unknown columns ignored: {', '.join(unknown)}"] if unknown else []

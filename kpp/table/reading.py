@@ -1,76 +1,146 @@
 """From files to one valid table: what cannot be used, or was read before, is left out and told."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from kpp.errors import InputError
+from kpp.table import folders
 from kpp.table.columns import (
     LINE,
     REASON,
     SERVICE,
     SOURCE,
-    STEP_SECONDS,
     TARGETS,
     TIMESTAMP,
     USER_COUNT,
     Table,
 )
+from kpp.table.contradictions import find_contradictions, refuse_contradictions
 from kpp.table.faults import place
-from kpp.table.files import read_file
-from kpp.table.folders import TableFile, is_folder, list_files, split_by_service
-from kpp.table.values import type_columns
+from kpp.table.files import FileReader
+from kpp.table.folders import TableFile, count_rows, fit_in_memory, group_by_service, list_files
+from kpp.table.raw import KNOWN_COLUMNS
+from kpp.table.spill import opened_spill
 
-MINUTE = "minute"
+SORTING_SHARE = 0.8  # of the time, where several files are compared afterwards
+
+OnProgress: TypeAlias = Callable[[float], None]  # called with the share of the files that was read
+Part: TypeAlias = tuple[int, pd.DataFrame]  # the number of a file, and rows of it
+
+
+def _tell_nobody(_share: float) -> None:
+    pass
 
 
 def read_table(paths: Sequence[Path]) -> Table:
     """Read files as one table; see `kpp.schema.read_measurements`."""
-    files = list_files(paths)
-    notes = ["a file was named twice and read once"] if len(files) < len(paths) else []
-    return _read_files(files, notes)
+    files, notes = _list_files(paths)
+    table = _read_files(files, notes)
+    refuse_nothing(files, is_any_usable=not table.frame.empty)
+    return table
 
 
-def read_table_groups(paths: Sequence[Path]) -> Iterator[Table]:
+def read_table_groups(paths: Sequence[Path], on_progress: OnProgress = _tell_nobody) -> Iterator[Table]:
     """Read files group by group of services; see `kpp.schema.read_measurement_groups`."""
-    for files in split_by_service(list_files(paths)):
-        if all(file.only is None for file in files) and not any(is_folder(path) for path in paths):
-            yield read_table(paths)
-        else:
-            yield _read_files(files, [])
+    files, notes = _list_files(paths)
+    by_service = group_by_service(files)
+    if fit_in_memory(files):
+        groups = iter([_read_files(files, notes)])
+    elif by_service is not None:
+        groups = _read_folders(by_service, notes)
+    else:
+        groups = _read_sorted(files, notes, on_progress)
+    is_any_usable = False
+    for table in groups:
+        is_any_usable |= not table.frame.empty
+        yield table
+    refuse_nothing(files, is_any_usable)
+
+
+def _list_files(paths: Sequence[Path]) -> tuple[list[TableFile], list[str]]:
+    files = list_files(paths)
+    return files, ["a file was named twice and read once"] if len(files) < len(paths) else []
+
+
+def read_rows(files: Sequence[TableFile], notes: list[str], on_progress: OnProgress) -> Iterator[Part]:
+    """Read all rows of files, some at a time; `notes` gets what is told of each file."""
+    total = max(count_rows(files), 1)
+    done = 0
+    for number, file in enumerate(files):
+        reader = FileReader(file)
+        for rows in reader.rows():
+            yield number, rows
+            on_progress(min(1.0, (done + file.row_count * reader.share_read) / total))
+        done += file.row_count
+        notes += reader.notes
 
 
 def _read_files(files: Sequence[TableFile], notes: list[str]) -> Table:
-    frames = []
-    for each in files:
-        file = read_file(each.path, each.service, each.only)
-        frame, converted = type_columns(file)
-        frames.append(frame)
-        notes += [*file.notes, *converted]
-    rows = pd.concat(frames, ignore_index=True)
-    once = [each.path for each in files]
-    rows[SOURCE] = pd.Categorical(rows[SOURCE], categories=[str(path) for path in once])
-
-    rows, left_out = _leave_out_unusable(rows)
-    if rows.empty:
-        mend = "collect again, or name another file"
-        raise InputError("no usable row", where=", ".join(map(str, once)), mend=mend)
-    _refuse_contradictions(rows)
-    rows, doubles = _drop_duplicates(rows)
-    notes += describe_left_out(left_out) + describe_left_out(doubles)
-    return Table(rows.reset_index(drop=True), left_out, tuple(notes))
+    """Read all rows of files into memory."""
+    parts = [*read_rows(files, notes, _tell_nobody)]
+    return make_table(files, parts, notes)
 
 
-def nearest_minute(timestamps: "pd.Series[float]") -> "pd.Series[int]":
-    """Round Unix seconds to whole minutes, as Unix seconds; half a minute counts as the next.
+def _read_folders(by_service: Sequence[Sequence[TableFile]], notes: list[str]) -> Iterator[Table]:
+    """Read group by group what is sorted into folders already."""
+    for number, own in enumerate(by_service, start=1):
+        yield replace(_read_files(own, notes), group=(number, len(by_service)))
+        notes = []
 
-    >>> nearest_minute(pd.Series([29.0, 30.0, 91.0])).tolist()
-    [0, 60, 120]
+
+def _read_sorted(files: Sequence[TableFile], notes: list[str], on_progress: OnProgress) -> Iterator[Table]:
+    """Read all files once and sort their rows by service onto the disk; then group by group from there.
+
+    Several files are compared before the first group, so that what cannot be used is told before it is.
     """
-    steps = (timestamps / STEP_SECONDS + 0.5) // 1
-    return (steps * STEP_SECONDS).astype("int64")
+    total = count_rows(files)
+    sorting = 1.0 if len(files) == 1 else SORTING_SHARE
+    with opened_spill(-(-total // folders.MOST_ROWS), total) as spill:
+        for number, rows in read_rows(files, notes, lambda share: on_progress(share * sorting)):
+            spill.add(number, rows)
+        if len(files) > 1:
+            found = []
+            for done, group in enumerate(spill.groups, start=1):
+                usable, _ = _leave_out_unusable(_join(files, spill.read(group)))
+                found.append(find_contradictions(usable))
+                on_progress(sorting + (1 - sorting) * done / len(spill.groups))
+            refuse_contradictions(found)
+        for number, group in enumerate(spill.groups, start=1):
+            table = make_table(files, spill.read(group), notes)
+            yield replace(table, group=(number, len(spill.groups)))
+            notes = []
+
+
+def make_table(files: Sequence[TableFile], parts: Sequence[Part], notes: Sequence[str]) -> Table:
+    """Put rows together, without those that cannot be used or are there twice."""
+    usable, left_out = _leave_out_unusable(_join(files, parts))
+    refuse_contradictions([find_contradictions(usable)])
+    usable, doubles = _drop_duplicates(usable)
+    told = [*notes, *describe_left_out(left_out), *describe_left_out(doubles)]
+    return Table(usable.reset_index(drop=True), left_out, tuple(told))
+
+
+def _join(files: Sequence[TableFile], parts: Sequence[Part]) -> pd.DataFrame:
+    """All rows, with the columns of `kpp.schema.Table`."""
+    rows = pd.concat([rows for _, rows in parts], ignore_index=True)
+    lengths = [len(part) for _, part in parts]
+    sources = np.repeat(np.array([number for number, _ in parts]), lengths)
+    paths = pd.Index([str(file.path) for file in files])
+    rows[SOURCE] = pd.Categorical.from_codes(sources, paths)
+    known = [column for column in KNOWN_COLUMNS if column in rows]
+    return rows[[*known, SOURCE, LINE]]
+
+
+def refuse_nothing(files: Sequence[TableFile], is_any_usable: bool) -> None:
+    """Refuse files without any usable row."""
+    if not is_any_usable:
+        where = ", ".join(str(file.path) for file in files)
+        raise InputError("no usable row", where=where, mend="collect again, or name another file")
 
 
 def _leave_out_unusable(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -86,37 +156,6 @@ def _leave_out_unusable(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]
     unusable = reason != ""
     left_out = rows.loc[unusable, [SERVICE, SOURCE, LINE]].assign(**{REASON: reason[unusable]})
     return rows[~unusable], left_out.reset_index(drop=True)
-
-
-def _refuse_contradictions(rows: pd.DataFrame) -> None:
-    """Refuse files that name different user counts for one minute of a service.
-
-    Within one file that is a change of the load. Two files that share a user count for the minute agree.
-    """
-    if len(rows[SOURCE].cat.categories) == 1:
-        return
-    seen = rows.assign(**{MINUTE: nearest_minute(rows[TIMESTAMP])})
-    seen = seen.drop_duplicates([SERVICE, MINUTE, USER_COUNT, SOURCE])
-    minutes = [SERVICE, MINUTE]
-    files = seen.groupby(minutes)[SOURCE].transform("nunique")
-    seen["sharing"] = seen.groupby([*minutes, USER_COUNT])[SOURCE].transform("nunique")
-    contradicting = seen[seen.groupby(minutes)["sharing"].transform("max") < files]
-    if contradicting.empty:
-        return
-    first = contradicting.iloc[0]
-    rivals = contradicting[
-        (contradicting[SERVICE] == first[SERVICE])
-        & (contradicting[MINUTE] == first[MINUTE])
-        & (contradicting[SOURCE] != first[SOURCE])
-        & (contradicting[USER_COUNT] != first[USER_COUNT])
-    ]
-    second = rivals.iloc[0]
-    here, there = (f"{row[SOURCE]}, {place(Path(row[SOURCE]), [row[LINE]])}" for row in (first, second))
-    others = len(contradicting.drop_duplicates(minutes)) - 1
-    more = f" (and so in {others} more minutes)" if others else ""
-    counts = f"{first[USER_COUNT]:g} users, but in the same minute {second[USER_COUNT]:g} in {there}"
-    mend = "the files are of different campaigns or clusters: name only one of them"
-    raise InputError(f"{first[SERVICE]} has {counts}{more}", where=here, mend=mend)
 
 
 def _drop_duplicates(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

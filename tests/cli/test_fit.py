@@ -8,6 +8,8 @@ import pytest
 
 from kpp.cli.main import main
 from kpp.schema import CPU_LIMIT, CPU_USAGE, REPLICAS, SIDECAR_CPU_USAGE, SOURCE
+from kpp.table import folders
+from kpp.table.folders import TableFile
 from kpp.whatif.registry import MODELS
 from tests.cli.whatif_files import SERVICES, write_shop
 from tests.measurements import write_measurements
@@ -183,3 +185,25 @@ def test_a_limit_or_a_call_of_a_service_that_was_not_measured_is_told(
     assert f"{tmp_path}/limits.csv: 'frontent' {left_out}; is 'frontend' meant?" in told
     assert f"{tmp_path}/calls.csv: 'redis' {left_out}" in told
     assert not any("'cart'" in line for line in told)
+
+
+def test_of_tables_larger_than_the_memory_a_part_is_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every service and load is in it, and the models are about those of the whole."""
+    table = write_shop(tmp_path / "a.csv")
+    found = []
+    for most in (folders.MOST_ROWS, TableFile(table).row_count * 2 // 3):
+        monkeypatch.setattr(folders, "MOST_ROWS", most)
+        main_ok(["fit", str(table), "--models", str(tmp_path / "models"), "--json"])
+        out, err = capsys.readouterr()
+        found.append(json.loads(out))
+
+    whole, part = found
+    assert "the tables do not fit in memory: " in err
+    assert part["origin"]["user_counts"] == whole["origin"]["user_counts"]
+    assert part["origin"]["services"] == whole["origin"]["services"]
+    assert part["origin"]["rows"] < whole["origin"]["rows"] * 3 / 4
+    assert list(part["models"]) == list(whole["models"])
+    errors = [each["models"]["hybrid"]["Throughput (req/s)"]["within"] for each in found]
+    assert abs(errors[0] - errors[1]) < 0.05

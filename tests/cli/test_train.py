@@ -1,10 +1,12 @@
 import inspect
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import gettempdir
 
 import pandas as pd
 import pytest
@@ -19,7 +21,8 @@ from kpp.errors import InputError
 from kpp.predictor.checkpoints import read_model
 from kpp.predictor.settings import DEVICES, TrainingSettings
 from kpp.schema import SERVICE, TARGETS, THROUGHPUT, TIMESTAMP
-from kpp.table.folders import split_by_service
+from kpp.table import folders
+from kpp.table.folders import TableFile
 from kpp.whatif import registry
 from tests.measurements import make_measurements, write_measurements
 from tests.predictor.configs import make_config
@@ -125,20 +128,60 @@ def test_without_a_fit_the_trained_models_stay(table: Path, monkeypatch: pytest.
     assert result.stderr.splitlines()[-1].endswith("whatif.json of an earlier fit stays as it is")
 
 
-def test_tables_larger_than_the_memory_get_their_grus_and_no_what_if_models(
-    table: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_tables_larger_than_the_memory_get_models_of_both_kinds(
+    table: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
 ) -> None:
-    large = table.with_suffix(".parquet")
-    pd.read_csv(table).to_parquet(large)
-    monkeypatch.setattr(split_by_service, "__defaults__", (1,))  # a group for each service
+    """All services, sorted onto the disk; the what-if models learn from every load, and fewer minutes."""
+    small = json.loads(invoke(table, "--json", "--fresh").stdout)
+    large = table.with_suffix(suffix)
+    if suffix == ".parquet":
+        pd.read_csv(table).to_parquet(large)
+    monkeypatch.setattr(folders, "MOST_ROWS", TableFile(large).row_count // 2)
 
     result = invoke(large, "--json")
 
     told = json.loads(result.stdout)
     assert [each["service"] for each in told["services"]] == ["cart", "frontend"]
     assert list(told["skipped"]) == ["ad"]
-    assert told["what_if"] == {"file": None, "reason": "the tables are too large to be read at once"}
-    assert "No what-if models are stored: the tables are too large" in result.stderr
+    assert sorted(told["kept"]) == ["cart", "frontend"]  # the rows of a service are those of the whole table
+    assert told["what_if"]["origin"]["services"] == ["ad", "cart", "frontend"]
+    loads = [each["what_if"]["origin"]["user_counts"] for each in (told, small)]
+    assert loads[0] == loads[1]
+    rows = [each["what_if"]["origin"]["rows"] for each in (told, small)]
+    assert rows[1] / 3 < rows[0] < rows[1] * 2 / 3
+    assert "What-if models: the tables do not fit in memory: " in result.stderr
+    assert f"Sorting by service into a temporary file in {gettempdir()}: not all fits" in result.stderr
+
+
+def test_a_kill_while_rows_are_sorted_leaves_nothing_behind(table: Path) -> None:
+    """SIGTERM, and even SIGKILL, which nobody can clean up after."""
+    scratch = table.parent / "scratch"
+    scratch.mkdir()
+    code = (
+        "import time; from kpp.table import folders, spill; folders.MOST_ROWS = 20\n"
+        "def wait(*_): print('sorting', flush=True); time.sleep(60)\n"
+        "spill.Spill.add = wait\n"
+        "from kpp.cli.main import main; main()"
+    )
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        command = [sys.executable, "-c", code, "train", str(table)]
+        environment = {**os.environ, "TMPDIR": str(scratch)}
+        with subprocess.Popen(
+            command,
+            cwd=table.parent,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "sorting\n"
+            process.send_signal(number)
+            code_of_exit = process.wait()
+        assert code_of_exit == (130 if number == signal.SIGTERM else -signal.SIGKILL)
+        assert [*scratch.iterdir()] == []
+    assert not (table.parent / "models").exists()
 
 
 def test_limits_that_cannot_be_used_are_told_before_anything_is_trained(table: Path) -> None:
@@ -324,3 +367,22 @@ def test_a_terminal_shows_how_many_are_done_and_the_time_left() -> None:
     assert "75%" in shown  # an early stop counts as a whole service: 50 and 25 of 100 epochs
     assert "[1/2] cart: best after 15 of 30 epochs" in shown
     assert "0:00" in shown or "-:--" in shown
+
+
+def test_the_bar_is_that_of_all_groups() -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=100, color_system=None)
+    progress = TrainingProgress(console, [Path("rows.csv")], max_epochs=50)
+
+    progress.sorting(0.5)
+    progress.sorting(1.0)
+    progress.group_begins(1, 2)
+    progress.started(["cart", "frontend"], [], {}, [])
+    progress.service_done(make_config("cart"))
+    progress.stop()
+
+    shown = screen.getvalue()
+    assert shown.count("Sorting by service into a temporary file") == 1
+    assert "sorting by service" in shown
+    assert "Group 1 of 2, so many services as fit in memory:" in shown
+    assert "25%" in shown  # one of two services, and as many to come

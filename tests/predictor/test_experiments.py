@@ -12,7 +12,7 @@ from kpp.predictor.experiments import (
     number_experiments,
 )
 from kpp.schema import SERVICE, TARGETS, TIMESTAMP, USER_COUNT
-from kpp.table.reading import MINUTE
+from kpp.table.minutes import MINUTE
 
 
 def rows_at(minutes: list[float], user_counts: list[float], service: str = "a") -> pd.DataFrame:

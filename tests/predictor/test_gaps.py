@@ -11,7 +11,7 @@ from kpp.predictor.experiments import EXPERIMENT, PART
 from kpp.predictor.gaps import Grid, lay_on_minutes
 from kpp.predictor.pipeline import PerformancesDataPipeline, PipelineSettings
 from kpp.schema import CPU_USAGE, RESPONSE_TIME, TARGETS, USER_COUNT
-from kpp.table.reading import MINUTE
+from kpp.table.minutes import MINUTE
 from tests.measurements import as_table, make_measurements
 
 MAX_GAP = 3

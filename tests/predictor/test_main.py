@@ -15,7 +15,7 @@ from kpp.predictor.main import TrainingResult, train_all
 from kpp.predictor.model_config import ModelConfig, read_configs
 from kpp.predictor.settings import TrainingSettings
 from kpp.schema import CPU_USAGE, RESPONSE_TIME, SERVICE, TARGETS, THROUGHPUT, TIMESTAMP, USER_COUNT
-from kpp.table.folders import split_by_service
+from kpp.table import folders
 from tests.measurements import make_measurements, write_measurements
 
 QUICK = TrainingSettings(max_epochs=2)
@@ -31,7 +31,15 @@ class Listener:
         self.epochs: list[tuple[str, int]] = []
         self.done: list[str] = []
         self.plots: list[str] = []
+        self.shares: list[float] = []
+        self.groups: list[tuple[int, int]] = []
         self._interrupt = interrupt
+
+    def sorting(self, share: float) -> None:
+        self.shares.append(share)
+
+    def group_begins(self, number: int, count: int) -> None:
+        self.groups.append((number, count))
 
     def started(
         self, services: Sequence[str], kept: Sequence[str], skipped: Mapping[str, str], notes: Sequence[str]
@@ -270,15 +278,52 @@ def test_a_partitioned_folder_in_groups_gives_the_same_models(
         folder = tmp_path / "rows" / f"Service={service}"
         folder.mkdir(parents=True)
         own.drop(columns=SERVICE).to_csv(folder / "part-0.csv", index=False)
-    monkeypatch.setattr(split_by_service, "__defaults__", (1,))  # a group for each service
+    monkeypatch.setattr(folders, "MOST_ROWS", 1)  # a group for each service
     listener = Listener()
 
     result = train_all([tmp_path / "rows"], tmp_path / "models", tmp_path / "plots", QUICK, listener)
 
     assert listener.services == ["frontend"]  # what the second group tells
+    assert listener.groups == [(1, 2), (2, 2)]
     assert sorted(listener.done) == [config.service for config in result.trained] == ["cart", "frontend"]
     whole = train(rows, tmp_path / "whole").trained
     assert [config.data_digest for config in result.trained] == [config.data_digest for config in whole]
+
+
+def test_a_large_table_in_groups_gives_the_same_models_and_keeps_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a group has no usable row, and what was trained on the whole table is kept in groups."""
+    rows = make_measurements(("ad", "cart", "frontend"))
+    rows.loc[rows[SERVICE] == "cart", USER_COUNT] = np.nan
+    whole = train(rows, tmp_path)
+    monkeypatch.setattr(folders, "MOST_ROWS", len(rows) // 3 + 1)
+    kept, trained = Listener(), Listener()
+
+    again = train(rows, tmp_path, listener=kept)
+    fresh = train(rows, tmp_path / "fresh", listener=trained)
+
+    assert list(whole.skipped) == ["cart"]
+    assert again.skipped == fresh.skipped == whole.skipped
+    assert sorted(again.kept) == ["ad", "frontend"]
+    assert kept.done == []
+    assert trained.shares[-1] == 1
+    assert trained.groups == [(1, 3), (2, 3), (3, 3)]
+    digests = [[config.data_digest for config in result.trained] for result in (whole, again, fresh)]
+    assert digests[0] == digests[1] == digests[2]
+
+
+def test_without_any_usable_row_groups_are_refused_as_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = make_measurements(("ad", "cart")).assign(**{USER_COUNT: np.nan})
+    with pytest.raises(InputError) as whole:
+        train(rows, tmp_path)
+    monkeypatch.setattr(folders, "MOST_ROWS", 20)
+    with pytest.raises(InputError) as grouped:
+        train(rows, tmp_path)
+    assert str(grouped.value) == str(whole.value)
+    assert "no usable row" in str(whole.value)
 
 
 def test_the_notes_tell_what_was_done_to_the_data(tmp_path: Path) -> None:

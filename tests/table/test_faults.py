@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from kpp.errors import InputError
 from kpp.schema import CPU_USAGE, RESPONSE_TIME, SERVICE, THROUGHPUT, TIMESTAMP, USER_COUNT, read_measurements
+from kpp.table.faults import MOST_LINES
 from tests.measurements import make_measurements
 from tests.table.texts import HEADER, NEXT_ROW, ROW, lines, with_cell
 
@@ -96,6 +97,12 @@ def test_many_faults_of_a_kind_are_counted_and_abbreviated(refusal_of: Refuse) -
     message = refusal_of(lines(bad, bad, bad, *[ROW, bad] * 9))
     assert message.startswith("a.csv, line 2: ")
     assert "also lines 3 to 4, 6, 8, 10, 12 and 5 more" in message
+
+
+def test_faults_without_number_are_counted(refusal_of: Refuse) -> None:
+    """A large file may have a fault in every second line: not all of these lines are kept."""
+    message = refusal_of(lines(*[with_cell(RESPONSE_TIME, "x"), ROW] * (MOST_LINES + 500)))
+    assert f"also lines 4, 6, 8, 10, 12 and {MOST_LINES + 500 - 6} more" in message
 
 
 def test_a_long_cell_is_cut(refusal_of: Refuse) -> None:

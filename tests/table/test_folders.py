@@ -8,8 +8,9 @@ from pandas.testing import assert_frame_equal
 
 from kpp.errors import InputError
 from kpp.schema import SERVICE, read_measurement_groups, read_measurements
+from kpp.table import folders
 from kpp.table.columns import LINE, SOURCE
-from kpp.table.folders import TableFile, list_files, split_by_service
+from kpp.table.folders import TableFile, group_by_service, list_files
 from tests.measurements import make_measurements, write_measurements
 
 SERVICES = ("ad", "cart", "frontend")
@@ -46,8 +47,8 @@ def test_groups_together_are_the_whole_and_no_service_is_in_two(
     partitioned: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = read_measurements([partitioned]).frame
-    largest = max(file.size for file in list_files([partitioned]))
-    monkeypatch.setattr(split_by_service, "__defaults__", (2 * largest,))
+    largest = max(file.row_count for file in list_files([partitioned]))
+    monkeypatch.setattr(folders, "MOST_ROWS", 2 * largest)
 
     groups = [table.frame for table in read_measurement_groups([partitioned])]
 
@@ -55,73 +56,14 @@ def test_groups_together_are_the_whole_and_no_service_is_in_two(
     assert_frame_equal(in_order(pd.concat(groups)), in_order(whole))
 
 
-def test_files_that_may_hold_several_services_are_one_group(tmp_path: Path) -> None:
-    files = [TableFile(tmp_path / "a.csv"), TableFile(tmp_path / "Service=b" / "b.csv", "b")]
-
-    assert [*split_by_service(files, most_bytes=0)] == [files]
-
-
-@pytest.fixture
-def in_order_of_time(tmp_path: Path) -> list[Path]:
-    """Two Parquet files with every service from beginning to end; one row has no service."""
-    rows = make_measurements(SERVICES, samples=40)
-    rows.loc[7, SERVICE] = None
-    paths = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
-    rows.iloc[:100].to_parquet(paths[0], row_group_size=16)
-    rows.iloc[100:].to_parquet(paths[1], row_group_size=16)
-    return paths
-
-
-@pytest.mark.parametrize("share", [0.7, 0.1])
-def test_large_parquet_files_are_read_service_by_service(
-    in_order_of_time: list[Path], monkeypatch: pytest.MonkeyPatch, share: float
-) -> None:
-    whole = read_measurements(in_order_of_time)
-    total = sum(file.size for file in list_files(in_order_of_time))
-    monkeypatch.setattr(split_by_service, "__defaults__", (int(share * total),))
-
-    groups = [*read_measurement_groups(in_order_of_time)]
-
-    services = [sorted(table.frame[SERVICE].unique()) for table in groups if len(table.frame)]
-    assert services == ([["ad", "cart"], ["frontend"]] if share == 0.7 else [["ad"], ["cart"], ["frontend"]])
-    columns = [SERVICE, "Timestamp", SOURCE, LINE]
-    together = pd.concat([table.frame for table in groups]).astype({SOURCE: str})
-    assert_frame_equal(
-        together.sort_values(columns, ignore_index=True),
-        whole.frame.astype({SOURCE: str}).sort_values(columns, ignore_index=True),
-    )
-    left_out = pd.concat([table.left_out for table in groups])
-    assert left_out[LINE].tolist() == whole.left_out[LINE].tolist() == [8]
-
-
-def test_a_fault_in_a_large_parquet_file_is_told_with_its_row(
-    in_order_of_time: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rows = pd.read_parquet(in_order_of_time[0])
-    rows.loc[31, "CPU Usage"] = -1.0
-    rows.to_parquet(in_order_of_time[0], row_group_size=16)
-    monkeypatch.setattr(split_by_service, "__defaults__", (1,))
-
-    with pytest.raises(InputError, match=r"a\.parquet, row 32: CPU Usage holds '-1.0', which is negative"):
-        list(read_measurement_groups(in_order_of_time))
-
-
-def test_small_parquet_files_and_those_beside_a_csv_file_are_one_group(
-    in_order_of_time: list[Path], tmp_path: Path
-) -> None:
-    files = list_files(in_order_of_time)
-    beside = [*files, TableFile(write_measurements(make_measurements(SERVICES), tmp_path / "c.csv"))]
-
-    assert [*split_by_service(files)] == [files]
-    assert [*split_by_service(beside, most_bytes=0)] == [beside]
-
-
 def test_all_files_of_a_service_are_in_its_group(tmp_path: Path) -> None:
     files = [TableFile(Path(f"Service={service}/{part}.csv"), service) for part in "12" for service in "ba"]
 
-    (group,) = split_by_service(files)
+    groups = group_by_service(files)
 
-    assert [file.service for file in group] == ["a", "a", "b", "b"]
+    assert groups is not None
+    assert [[file.service for file in group] for group in groups] == [["a", "a", "b", "b"]]
+    assert group_by_service([*files, TableFile(Path("c.csv"))]) is None
 
 
 def test_a_folder_of_plain_tables_is_all_of_them_without_what_lies_beside(tmp_path: Path) -> None:
