@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from kpp.predictor.pipeline import PerformancesDataPipeline
+from kpp.predictor.preparation.windows import ServiceDataset
 from kpp.predictor.settings import TrainingSettings
 from kpp.predictor.trained_model import TrainedModel
 from kpp.predictor.training import fit_services
-from kpp.predictor.windows import ServiceDataset
 from kpp.schema import TARGETS, read_measurements
 
 Floats = NDArray[np.float64]

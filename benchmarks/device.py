@@ -18,12 +18,12 @@ import pandas as pd
 import torch
 from simulated import make_frame
 
-from kpp.predictor.group import Fit
 from kpp.predictor.pipeline import PerformancesDataPipeline
+from kpp.predictor.preparation.windows import ServiceDataset
 from kpp.predictor.settings import TrainingSettings
-from kpp.predictor.stacked_network import StackedNetwork, flatten
+from kpp.predictor.stacked.group import Fit
+from kpp.predictor.stacked.network import StackedNetwork, flatten
 from kpp.predictor.training import fit_services
-from kpp.predictor.windows import ServiceDataset
 from kpp.table.columns import LINE, REASON, SERVICE, SOURCE, Table
 
 OUTPUT_TOLERANCE = 1e-5  # of the same weights on both devices, normalized units

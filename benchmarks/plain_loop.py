@@ -16,9 +16,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from kpp.predictor.model import PerformancesGRU
 from kpp.predictor.pipeline import PerformancesDataPipeline
+from kpp.predictor.preparation.windows import ServiceDataset
 from kpp.predictor.scores import compare
 from kpp.predictor.trained_model import TrainedModel
-from kpp.predictor.windows import ServiceDataset
 from kpp.schema import TARGETS, read_measurements
 
 

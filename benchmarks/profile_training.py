@@ -14,10 +14,10 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from kpp.predictor.first_weights import draw_weights
-from kpp.predictor.group import TrainingGroup
 from kpp.predictor.pipeline import PerformancesDataPipeline
 from kpp.predictor.settings import TrainingSettings
+from kpp.predictor.stacked.first_weights import draw_weights
+from kpp.predictor.stacked.group import TrainingGroup
 from kpp.predictor.training import CPU_GROUP
 from kpp.schema import read_measurements
 

@@ -27,10 +27,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from kpp.predictor.model import PerformancesGRU
 from kpp.predictor.pipeline import PerformancesDataPipeline
+from kpp.predictor.preparation.windows import ServiceDataset
 from kpp.predictor.settings import TrainingSettings
-from kpp.predictor.stacked_rows import Rows
+from kpp.predictor.stacked.rows import Rows
 from kpp.predictor.training import CPU_GROUP, fit_services
-from kpp.predictor.windows import ServiceDataset
 from kpp.schema import read_measurements
 
 BATCH = 64

@@ -12,9 +12,9 @@ from kpp.errors import InputError
 from kpp.files import write_whole
 from kpp.predictor.model import PerformancesGRU
 from kpp.predictor.model_config import TRAIN_AGAIN, ModelConfig, config_path, read_config, to_json
-from kpp.predictor.scaling import Scaling
+from kpp.predictor.preparation.scaling import Scaling
+from kpp.predictor.preparation.windows import FEATURES
 from kpp.predictor.trained_model import TrainedModel
-from kpp.predictor.windows import FEATURES
 from kpp.schema import TARGETS
 
 

@@ -4,14 +4,14 @@ import dataclasses
 from dataclasses import dataclass
 
 from kpp import __version__
-from kpp.predictor.group import Fit
 from kpp.predictor.model import PerformancesGRU
 from kpp.predictor.model_config import ModelConfig, NetworkSize, TrainingRecord
+from kpp.predictor.preparation.windows import FEATURES, ServiceDataset
 from kpp.predictor.scores import compare
 from kpp.predictor.settings import TrainingSettings
+from kpp.predictor.stacked.group import Fit
 from kpp.predictor.trained_model import TrainedModel
 from kpp.predictor.visualizer import PlotData
-from kpp.predictor.windows import FEATURES, ServiceDataset
 from kpp.schema import TARGETS
 
 

@@ -10,15 +10,15 @@ from kpp.errors import InputError
 from kpp.files import make_directory
 from kpp.predictor.checkpoints import read_model, write_model
 from kpp.predictor.finishing import Finished, finish
-from kpp.predictor.group import OnEpoch
 from kpp.predictor.model_config import ModelConfig, config_path
 from kpp.predictor.pipeline import PerformancesDataPipeline
 from kpp.predictor.plotting import Plotter
+from kpp.predictor.preparation.windows import ServiceDataset
 from kpp.predictor.resume import find_kept
 from kpp.predictor.settings import TrainingSettings, select_device
+from kpp.predictor.stacked.group import OnEpoch
 from kpp.predictor.training import fit_services
 from kpp.predictor.visualizer import PlotData, plot_path
-from kpp.predictor.windows import ServiceDataset
 from kpp.schema import Table, read_measurement_groups
 
 STAYS = "its model of an earlier training stays as it is"

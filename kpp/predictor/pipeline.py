@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kpp.errors import ConfigError
-from kpp.predictor.experiments import (
+from kpp.predictor.preparation.experiments import (
     LEVEL,
     PART,
     Part,
@@ -19,12 +19,12 @@ from kpp.predictor.experiments import (
     assign_parts,
     number_experiments,
 )
-from kpp.predictor.gaps import lay_on_minutes
-from kpp.predictor.outliers import CleanValues, OutlierRule, clean
-from kpp.predictor.reports import ServiceReport, judge, report_all
-from kpp.predictor.scaling import Scaling
-from kpp.predictor.service_rows import Floats, ServiceRows
-from kpp.predictor.windows import FEATURES, ServiceDataset, Windows, cut_windows
+from kpp.predictor.preparation.gaps import lay_on_minutes
+from kpp.predictor.preparation.outliers import CleanValues, OutlierRule, clean
+from kpp.predictor.preparation.reports import ServiceReport, judge, report_all
+from kpp.predictor.preparation.scaling import Scaling
+from kpp.predictor.preparation.service_rows import Floats, ServiceRows
+from kpp.predictor.preparation.windows import FEATURES, ServiceDataset, Windows, cut_windows
 from kpp.schema import SERVICE, TARGETS, USER_COUNT, Table
 from kpp.table.minutes import MINUTE
 from kpp.table.reading import describe_left_out

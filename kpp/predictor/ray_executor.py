@@ -15,11 +15,11 @@ from typing import Any
 
 from kpp.errors import ConfigError, KppError
 from kpp.predictor.finishing import Finished
-from kpp.predictor.group import OnEpoch, sort_key
 from kpp.predictor.main import train_here
+from kpp.predictor.preparation.windows import ServiceDataset
 from kpp.predictor.settings import TrainingSettings
+from kpp.predictor.stacked.group import OnEpoch, sort_key
 from kpp.predictor.training import CPU_GROUP, GPU_GROUP
-from kpp.predictor.windows import ServiceDataset
 
 MOST_RETRIES = 10  # of one task; each is a machine or a process that was lost
 ANSWER_SECONDS = 10.0  # for a connection to the cluster's head

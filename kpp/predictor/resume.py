@@ -9,8 +9,8 @@ from kpp import __version__
 from kpp.errors import InputError
 from kpp.predictor.checkpoints import weights_path
 from kpp.predictor.model_config import ModelConfig, config_path, read_config
+from kpp.predictor.preparation.windows import ServiceDataset
 from kpp.predictor.settings import TrainingSettings
-from kpp.predictor.windows import ServiceDataset
 
 
 def find_kept(

@@ -4,9 +4,9 @@ import numpy as np
 from sklearn import metrics
 
 from kpp.predictor.model_config import Comparison, NormalizedRMSE, Scores
-from kpp.predictor.service_rows import Floats
+from kpp.predictor.preparation.service_rows import Floats
+from kpp.predictor.preparation.windows import ServiceDataset
 from kpp.predictor.trained_model import TARGET_COLUMNS
-from kpp.predictor.windows import ServiceDataset
 from kpp.schema import TARGETS
 
 SMALLEST_SIZE = 1e-6  # own units; below it a percentage says nothing

@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from kpp.predictor.model import PerformancesGRU
-from kpp.predictor.scaling import Scaling
-from kpp.predictor.windows import FEATURES
+from kpp.predictor.preparation.scaling import Scaling
+from kpp.predictor.preparation.windows import FEATURES
 from kpp.schema import TARGETS
 
 TARGET_COLUMNS = [FEATURES.index(target) for target in TARGETS]

@@ -8,10 +8,10 @@ from queue import SimpleQueue
 
 import torch
 
-from kpp.predictor.first_weights import draw_weights
-from kpp.predictor.group import Fit, OnEpoch, TrainingGroup, sort_key
+from kpp.predictor.preparation.windows import ServiceDataset
 from kpp.predictor.settings import TrainingSettings, select_device
-from kpp.predictor.windows import ServiceDataset
+from kpp.predictor.stacked.first_weights import draw_weights
+from kpp.predictor.stacked.group import Fit, OnEpoch, TrainingGroup, sort_key
 
 CPU_GROUP = 8  # services; docs/adr/0030-train-services-together.md has the measurement
 GPU_GROUP = 2048  # services: 2 GB of a GPU's memory

@@ -24,8 +24,8 @@ from kpp.predictor.model_config import Comparison
 from kpp.schema import STEP_SECONDS, TARGETS
 
 if TYPE_CHECKING:
+    from kpp.predictor.preparation.windows import ServiceDataset
     from kpp.predictor.trained_model import TrainedModel
-    from kpp.predictor.windows import ServiceDataset
 
 Floats = NDArray[np.float64]
 

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from kpp.predictor.scaling import Scaling
-from kpp.predictor.windows import FEATURES, ServiceDataset, Windows
+from kpp.predictor.preparation.scaling import Scaling
+from kpp.predictor.preparation.windows import FEATURES, ServiceDataset, Windows
 from kpp.schema import TARGETS
 
 LOOKBACK_STEPS = 5

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import MinMaxScaler
 
 from kpp.errors import ConfigError
-from kpp.predictor.outliers import OutlierRule
 from kpp.predictor.pipeline import PerformancesDataPipeline, PipelineResult, PipelineSettings
-from kpp.predictor.windows import ServiceDataset, Windows
+from kpp.predictor.preparation.outliers import OutlierRule
+from kpp.predictor.preparation.windows import ServiceDataset, Windows
 from kpp.schema import RESPONSE_TIME, SERVICE, THROUGHPUT, TIMESTAMP, USER_COUNT
 from tests.measurements import as_table, make_measurements
 from tests.predictor.tables import COLUMNS, MAX_GAP_STEPS, minute_of, tables, walk

@@ -10,9 +10,9 @@ from kpp.predictor.checkpoints import weights_path, write_model
 from kpp.predictor.main import train_here
 from kpp.predictor.model_config import config_path
 from kpp.predictor.pipeline import PerformancesDataPipeline
+from kpp.predictor.preparation.windows import ServiceDataset
 from kpp.predictor.resume import find_kept
 from kpp.predictor.settings import TrainingSettings
-from kpp.predictor.windows import ServiceDataset
 from kpp.schema import CPU_USAGE, SERVICE
 from tests.measurements import as_table, make_measurements
 

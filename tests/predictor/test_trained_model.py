@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from kpp.predictor.model import PerformancesGRU
-from kpp.predictor.scaling import Scaling
+from kpp.predictor.preparation.scaling import Scaling
 from kpp.predictor.trained_model import TrainedModel
 from kpp.schema import CPU_USAGE
 

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from kpp.errors import ConfigError
-from kpp.predictor.group import Fit
 from kpp.predictor.pipeline import PerformancesDataPipeline
+from kpp.predictor.preparation.windows import ServiceDataset
 from kpp.predictor.scores import mae, mape
 from kpp.predictor.settings import TrainingSettings, select_device
+from kpp.predictor.stacked.group import Fit
 from kpp.predictor.trained_model import TrainedModel
 from kpp.predictor.training import fit_service, fit_services
-from kpp.predictor.windows import ServiceDataset
 from kpp.schema import RESPONSE_TIME, TARGETS, USER_COUNT
 from tests.measurements import as_table, make_measurements
 from tests.predictor.datasets import LOOKBACK_STEPS, autoregressive, make_dataset

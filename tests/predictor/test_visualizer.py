@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from kpp.errors import ConfigError
 from kpp.predictor.model import PerformancesGRU
 from kpp.predictor.pipeline import PerformancesDataPipeline
+from kpp.predictor.preparation.windows import ServiceDataset
 from kpp.predictor.scores import compare
 from kpp.predictor.trained_model import TrainedModel
 from kpp.predictor.visualizer import PlotData, Timeline, draw_service, find_limits, plot_service
-from kpp.predictor.windows import ServiceDataset
 from kpp.schema import RESPONSE_TIME, TARGETS
 from tests.measurements import as_table, make_measurements
 

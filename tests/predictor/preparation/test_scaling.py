@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.preprocessing import MinMaxScaler
 
-from kpp.predictor.scaling import Scaling
+from kpp.predictor.preparation.scaling import Scaling
 
 VALUES = st.sampled_from([0.0, 0.1, 7.0, 7.0 + 1e-15, 1e-17, 1e12]) | st.floats(0, 1e6)
 ROWS = arrays(np.float64, st.tuples(st.integers(1, 8), st.just(4)), elements=VALUES)

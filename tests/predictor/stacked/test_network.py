@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kpp.predictor.model import PerformancesGRU
-from kpp.predictor.stacked_network import StackedNetwork, flatten, unflatten
+from kpp.predictor.stacked.network import StackedNetwork, flatten, unflatten
 
 
 def make_networks(count: int, seed: int) -> list[PerformancesGRU]:

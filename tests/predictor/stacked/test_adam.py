@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from kpp.predictor.stacked_adam import AdamState, step
+from kpp.predictor.stacked.adam import AdamState, step
 
 RATES = (1e-1, 5e-3, 1e-4)
 

@@ -2,9 +2,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpp.predictor.relative_loss import relative_weights, usual_sizes
-from kpp.predictor.scaling import Scaling
-from kpp.predictor.windows import Windows
+from kpp.predictor.preparation.scaling import Scaling
+from kpp.predictor.preparation.windows import Windows
+from kpp.predictor.stacked.relative_loss import relative_weights, usual_sizes
 
 SCALING = Scaling(np.array([10.0, 0.010, 5.0, 0.0]), np.array([50.0, 0.030, 25.0, 2.0]))
 UNKNOWN = np.full((1, 3), np.nan)

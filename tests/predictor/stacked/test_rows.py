@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kpp.predictor.stacked_rows import Rows, StackedRows
+from kpp.predictor.stacked.rows import Rows, StackedRows
 
 LOOKBACK = 3
 SIZES = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 12)), min_size=1, max_size=6)

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kpp.predictor.scaling import Scaling
+from kpp.predictor.preparation.scaling import Scaling
+from kpp.predictor.preparation.windows import Windows
 from kpp.predictor.trained_model import TARGET_COLUMNS
-from kpp.predictor.windows import Windows
 
 
 def usual_sizes(fit: Windows, user_counts: NDArray[np.float64]) -> NDArray[np.float64]:

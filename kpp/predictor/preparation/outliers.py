@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kpp.predictor.experiments import EXPERIMENT, LEVEL, PART, Part
-from kpp.predictor.service_rows import Floats, Indices, ServiceRows
+from kpp.predictor.preparation.experiments import EXPERIMENT, LEVEL, PART, Part
+from kpp.predictor.preparation.service_rows import Floats, Indices, ServiceRows
 from kpp.schema import SERVICE, TARGETS
 
 MAD_TO_DEVIATION = 1.4826  # 1 / the 0.75 quantile of the standard normal distribution

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from kpp.predictor.experiments import Part
-from kpp.predictor.gaps import Grid
-from kpp.predictor.scaling import Scaling
-from kpp.predictor.service_rows import Floats, Indices
+from kpp.predictor.preparation.experiments import Part
+from kpp.predictor.preparation.gaps import Grid
+from kpp.predictor.preparation.scaling import Scaling
+from kpp.predictor.preparation.service_rows import Floats, Indices
 from kpp.schema import TARGETS, USER_COUNT
 
 FEATURES = (USER_COUNT, *TARGETS)

@@ -9,14 +9,14 @@ import torch
 from scipy import stats
 from torch.optim.swa_utils import AveragedModel
 
-from kpp.predictor.first_weights import draw_weights
-from kpp.predictor.group import Fit
 from kpp.predictor.model import PerformancesGRU
+from kpp.predictor.preparation.windows import ServiceDataset, Windows
 from kpp.predictor.settings import TrainingSettings, batch_size_for, seed_of
-from kpp.predictor.stacked_network import unflatten
-from kpp.predictor.stacked_rows import Rows
+from kpp.predictor.stacked.first_weights import draw_weights
+from kpp.predictor.stacked.group import Fit
+from kpp.predictor.stacked.network import unflatten
+from kpp.predictor.stacked.rows import Rows
 from kpp.predictor.training import CPU_GROUP, fit_service, fit_services
-from kpp.predictor.windows import ServiceDataset, Windows
 from tests.predictor.datasets import autoregressive, make_dataset
 
 SETTINGS = TrainingSettings(max_epochs=12, learning_rate_patience_epochs=1, stop_patience_epochs=4)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from kpp.predictor.model import PerformancesGRU
-from kpp.predictor.stacked_layer import LayerBuffers, LayerWeights, StepBuffers, backward, forward
+from kpp.predictor.stacked.layer import LayerBuffers, LayerWeights, StepBuffers, backward, forward
 
 PER_GRU_LAYER = 4  # tensors, in the order of `LayerWeights`
 MOST_SHAPES = 50  # of passes whose buffers are kept

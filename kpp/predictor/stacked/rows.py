@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kpp.predictor.relative_loss import relative_weights, usual_sizes
-from kpp.predictor.windows import ServiceDataset, Windows
+from kpp.predictor.preparation.windows import ServiceDataset, Windows
+from kpp.predictor.stacked.relative_loss import relative_weights, usual_sizes
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kpp.predictor.experiments import EXPERIMENT, PART
-from kpp.predictor.service_rows import Floats, Indices
+from kpp.predictor.preparation.experiments import EXPERIMENT, PART
+from kpp.predictor.preparation.service_rows import Floats, Indices
 from kpp.schema import STEP_SECONDS, USER_COUNT
 from kpp.table.minutes import MINUTE
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from kpp.predictor.experiments import EXPERIMENT, PART
-from kpp.predictor.gaps import Grid, lay_on_minutes
 from kpp.predictor.pipeline import PerformancesDataPipeline, PipelineSettings
+from kpp.predictor.preparation.experiments import EXPERIMENT, PART
+from kpp.predictor.preparation.gaps import Grid, lay_on_minutes
 from kpp.schema import CPU_USAGE, RESPONSE_TIME, TARGETS, USER_COUNT
 from kpp.table.minutes import MINUTE
 from tests.measurements import as_table, make_measurements

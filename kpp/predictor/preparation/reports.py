@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kpp.predictor.experiments import EXPERIMENT, LEVEL
-from kpp.predictor.gaps import Grid
-from kpp.predictor.outliers import CleanValues
-from kpp.predictor.scaling import Scaling
-from kpp.predictor.service_rows import Indices, ServiceRows
-from kpp.predictor.windows import ServiceDataset
+from kpp.predictor.preparation.experiments import EXPERIMENT, LEVEL
+from kpp.predictor.preparation.gaps import Grid
+from kpp.predictor.preparation.outliers import CleanValues
+from kpp.predictor.preparation.scaling import Scaling
+from kpp.predictor.preparation.service_rows import Indices, ServiceRows
+from kpp.predictor.preparation.windows import ServiceDataset
 from kpp.schema import STEP_SECONDS, TARGETS, USER_COUNT
 
 

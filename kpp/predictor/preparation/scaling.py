@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kpp.predictor.service_rows import Floats, Indices
+from kpp.predictor.preparation.service_rows import Floats, Indices
 
 if TYPE_CHECKING:
     from sklearn.preprocessing import MinMaxScaler

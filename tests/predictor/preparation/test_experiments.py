@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from kpp.predictor.experiments import (
+from kpp.predictor.preparation.experiments import (
     EXPERIMENT,
     PART,
     Part,

@@ -7,14 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kpp.predictor import stacked_adam
 from kpp.predictor.model import PerformancesGRU
-from kpp.predictor.pace import Pace
+from kpp.predictor.preparation.windows import ServiceDataset
 from kpp.predictor.settings import TrainingSettings, batch_size_for, seed_of
-from kpp.predictor.stacked_adam import AdamState
-from kpp.predictor.stacked_network import StackedNetwork, unflatten
-from kpp.predictor.stacked_rows import Batch, Rows, StackedRows
-from kpp.predictor.windows import ServiceDataset
+from kpp.predictor.stacked import adam
+from kpp.predictor.stacked.adam import AdamState
+from kpp.predictor.stacked.network import StackedNetwork, unflatten
+from kpp.predictor.stacked.pace import Pace
+from kpp.predictor.stacked.rows import Batch, Rows, StackedRows
 from kpp.schema import TARGETS
 
 OnEpoch = Callable[[str, int], None]  # called with a service and the number of its epochs done
@@ -124,7 +124,7 @@ class TrainingGroup:
             member.steps += 1
         rates = [member.pace.learning_rate for member in moving]
         steps = np.array([member.steps for member in moving])
-        stacked_adam.step(self._weights, self._gradients, self._adam, rates, steps)
+        adam.step(self._weights, self._gradients, self._adam, rates, steps)
         self._averages[: len(moving)].lerp_(weights, 1 - self.settings.average_decay)
 
     def _validation_losses(self) -> list[float]:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import median_abs_deviation
 
-from kpp.predictor.experiments import aggregate_minutes, assign_parts, number_experiments
-from kpp.predictor.outliers import OutlierRule, clip_outliers
 from kpp.predictor.pipeline import PerformancesDataPipeline
+from kpp.predictor.preparation.experiments import aggregate_minutes, assign_parts, number_experiments
+from kpp.predictor.preparation.outliers import OutlierRule, clip_outliers
 from kpp.schema import RESPONSE_TIME, SERVICE, TARGETS, TIMESTAMP, USER_COUNT
 from tests.measurements import STARTED_AT, as_table, make_measurements
 

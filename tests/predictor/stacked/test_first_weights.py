@@ -1,9 +1,9 @@
 import numpy as np
 import torch
 
-from kpp.predictor.first_weights import draw_weights
 from kpp.predictor.settings import TrainingSettings
-from kpp.predictor.stacked_network import unflatten
+from kpp.predictor.stacked.first_weights import draw_weights
+from kpp.predictor.stacked.network import unflatten
 from tests.predictor.datasets import autoregressive, make_dataset
 
 SERIES = autoregressive(100, phi=0.5, mean=100, deviation=5, seed=3)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from kpp.predictor.model import PerformancesGRU
+from kpp.predictor.preparation.windows import ServiceDataset
 from kpp.predictor.settings import TrainingSettings, seed_of
-from kpp.predictor.stacked_network import flatten
-from kpp.predictor.windows import ServiceDataset
+from kpp.predictor.stacked.network import flatten
 
 
 def draw_weights(dataset: ServiceDataset, settings: TrainingSettings) -> Tensor:

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from kpp.predictor.pace import Pace
 from kpp.predictor.settings import TrainingSettings
+from kpp.predictor.stacked.pace import Pace
 
 LOSSES = st.lists(st.floats(0.1, 2) | st.sampled_from([0.5, 0.50001, 0.49999, float("nan")]), max_size=60)
 SETTINGS = TrainingSettings(learning_rate=1.0, learning_rate_patience_epochs=3, stop_patience_epochs=7)

@@ -1,0 +1,1 @@
+"""From measured rows to clean, scaled windows of every service."""
