@@ -100,7 +100,10 @@ def estimate_fall(records: CpuRecords, largest_load: float) -> Estimate:
     for _ in range(2):  # weights first as without a fall, then as with the one found
         weighed = _weigh(records, found.value, largest_load)
         found = _profile(records, largest_load, *weighed)
-    return found
+    services = int(np.isfinite(records.cpu).any(axis=0).sum())
+    # too few to tell a level effect from scatter: what they have in common may be one, and then they are one
+    alike = float(np.sqrt(services)) if services < LEAST_SERVICES else 1.0
+    return Estimate(found.value, found.standard_error * alike)
 
 
 def _profile(records: CpuRecords, largest_load: float, weighed: Terms, variances: Variances) -> Estimate:
