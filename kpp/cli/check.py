@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ORDER = ("fault", "doubt", "untold", "ok")
 MOST_SERVICES = 30  # on screen
+NEGLIGIBLE = 1e-6  # relative
 MOST_COLUMNS = 120  # longer lines are hard to read
 
 
@@ -89,7 +90,8 @@ def render_estimates(found: "Estimates", width: int) -> Iterator[str]:
         limit = "" if row["cpu_limit_cores"] is None else f"{row['cpu_limit_cores']:.2g}"
         rate = "" if row["replica_saturation_rps"] is None else _tell_rate(row["replica_saturation_rps"])
         demand, background = (_tell_pair(row[name], 1e3) for name in ("demand_seconds", "background_cores"))
-        cells = f"{_tell_pair(row['visit_ratio'], 1):>16}{demand:>13}{background:>13}{limit:>6}{rate:>10}"
+        visits = _tell_pair(row["visit_ratio"], 1)
+        cells = f" {visits:>15} {demand:>12} {background:>12} {limit:>5} {rate:>9}"
         yield f"{cut_middle(row['service'], 21):<22}{cells}"
     if len(rows) > MOST_SERVICES:
         yield f"… and {len(rows) - MOST_SERVICES} services more: --json has all"
@@ -194,5 +196,8 @@ def _tell(estimate: "Estimate") -> str:
 def _tell_pair(pair: dict[str, float | None], factor: float) -> str:
     if pair["value"] is None:
         return ""
-    text = f"{factor * pair['value']:.3g}"
-    return text if pair["standard_error"] is None else f"{text} ± {factor * pair['standard_error']:.1g}"
+    text, error = f"{factor * pair['value']:.3g}", pair["standard_error"]
+    if error is None:
+        return text
+    told = error if abs(error) > NEGLIGIBLE * abs(pair["value"]) else 0.0  # what rounding leaves
+    return f"{text} ± {factor * told:.1g}"

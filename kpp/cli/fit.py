@@ -112,7 +112,9 @@ def render_fitted(fitted: "FittedModels") -> Sequence[str]:
     origin = fitted.origin
     least, most = origin.user_counts[0], origin.user_counts[-1]
     loads = (
-        f"{len(origin.user_counts)} user counts, {least:g} to {most:g}" if most > least else f"{most:g} users"
+        f"{len(origin.user_counts)} user counts, {least:g} to {most:g}"
+        if most > least
+        else f"{most:g} user{'' if most == 1 else 's'}"
     )
     services = f"{len(origin.services)} services" if len(origin.services) > 1 else "one service"
     lines = [f"Fitted on {services} at {loads}."]

@@ -1,5 +1,6 @@
 """From tables to a campaign: minutes aggregated, loads summed up; and the files of calls and CPU limits."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from kpp.schema import (
     CALLS,
     CPU_LIMIT,
     CPU_REQUEST,
+    CPU_USAGE,
     LINE,
     OPTIONAL_COLUMNS,
     REPLICAS,
@@ -19,12 +21,15 @@ from kpp.schema import (
     SOURCE,
     STEP_SECONDS,
     TARGETS,
+    THROUGHPUT,
     TIMESTAMP,
     USER_COUNT,
     Table,
 )
 from kpp.whatif.model import Campaign
 from kpp.whatif.small_tables import Allowed, read_small_table
+
+logger = logging.getLogger(__name__)
 
 FEATURES = (USER_COUNT, REPLICAS, CPU_REQUEST, CPU_LIMIT)  # what a load is to a learned model
 MINUTES = "Minutes"  # of a level: how many
@@ -36,6 +41,8 @@ def make_campaign(
     """Aggregate a table by (minute, service, user count): the mean of what was measured.
 
     Requests and limits of 0 count as not known. Where no replica is ready, those of the minutes around count.
+    Nobody serves requests without CPU: a 0 among other values is a counter that was not read, and counts as
+    missing.
     """
     scale = [column for column in (CPU_REQUEST, CPU_LIMIT) if column in table.frame]
     frame = table.frame.assign(
@@ -48,9 +55,21 @@ def make_campaign(
     aggregated = groups[[*TARGETS, *optional]].mean()
     aggregated[SOURCE] = groups[SOURCE].first().astype(str)
     measurements = aggregated.reset_index()
+    measurements[CPU_USAGE] = _cpu_that_was_read(measurements)
     if REPLICAS in optional:
         measurements[REPLICAS] = _replicas_that_serve(measurements)
     return Campaign(measurements, calls, dict(cpu_limits or {}))
+
+
+def _cpu_that_was_read(measurements: pd.DataFrame) -> "pd.Series[float]":
+    cpu, services = measurements[CPU_USAGE], measurements[SERVICE]
+    usual = cpu.groupby(services).transform("median")
+    unread = (cpu == 0) & (measurements[THROUGHPUT] > 0) & (usual > 0)
+    if unread.any():
+        names = ", ".join(services[unread].unique())
+        what = "%d minutes with requests have a CPU usage of 0, which counts as missing: %s"
+        logger.warning(what, unread.sum(), names)
+    return cpu.mask(unread)
 
 
 def _replicas_that_serve(measurements: pd.DataFrame) -> "pd.Series[float]":

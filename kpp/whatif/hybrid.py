@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from kpp.queueing.estimation.drive import tell_drive
 from kpp.queueing.estimation.estimates import Estimates
 from kpp.queueing.estimation.estimation import estimate
 from kpp.queueing.parameters import Parameters, Situations, Solution
@@ -57,7 +58,7 @@ class Hybrid(QueueingNetwork):
         """
         found = estimate(campaign.measurements, campaign.calls, campaign.cpu_limits)
         self._network = FittedNetwork.from_estimates(found)
-        self._notes = describe(found)
+        self._notes = (*describe(found), *tell_drive(found.levels, found.drive))
         self._learn(found)
 
     def spread(self, scenario: pd.DataFrame) -> pd.DataFrame:
@@ -102,9 +103,7 @@ class Hybrid(QueueingNetwork):
     def _learn(self, found: Estimates) -> None:
         """Residuals from the levels where nothing is saturated, the growth from the others."""
         levels, entry = found.levels, self.network.parameters.entry
-        situations = Situations(
-            levels.user_count, np.full(len(levels), np.nan), levels.replicas, found.capacity.cpu_limit
-        )
+        situations = found.measured_situations()
         physics = solve(self.network.parameters, situations)
         saturated = saturated_callers(physics, self.network.parameters)
         calm = physics.throughput[:, entry] <= BEGINS * physics.bound

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from kpp.queueing.estimation.drive import tell_drive
 from kpp.queueing.estimation.estimation import estimate
 from kpp.queueing.parameters import Situations, Solution
 from kpp.queueing.system import solve
@@ -52,7 +53,7 @@ class QueueingNetwork:
         """
         found = estimate(campaign.measurements, campaign.calls, campaign.cpu_limits)
         self._network = FittedNetwork.from_estimates(found)
-        self._notes = describe(found)
+        self._notes = (*describe(found), *tell_drive(found.levels, found.drive))
 
     def predict(self, scenario: pd.DataFrame) -> pd.DataFrame:
         """Solve the network for each situation of the scenario."""

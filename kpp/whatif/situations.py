@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from kpp.queueing.estimation.estimates import Estimates
 from kpp.queueing.parameters import Situations
 from kpp.schema import CPU_LIMIT, REPLICAS, SERVICE, USER_COUNT
 from kpp.whatif.model import SITUATION, THINK_TIME, State
@@ -24,12 +25,36 @@ class Layouts:
         user_count: (levels,).
         replicas: (levels, services).
         cpu_limit: (levels, services) cores of one replica; NaN where not known.
+        pause_seconds: of the users, per request.
+        driven_rps: the most requests per second that the load generator drove; infinite where it drove all.
+        driven_seconds: their response time.
     """
 
     services: tuple[str, ...]
     user_count: Floats
     replicas: Floats
     cpu_limit: Floats
+    pause_seconds: float = 0.0
+    driven_rps: float = float("inf")
+    driven_seconds: float = 0.0
+
+    @classmethod
+    def of(cls, found: Estimates) -> "Layouts":
+        """Those of a campaign."""
+        levels = found.levels
+        laid_out = (levels.services, levels.user_count, levels.replicas, found.capacity.cpu_limit)
+        return cls(*laid_out, found.think_time.value, *found.drive.most())
+
+    def pauses(self, user_count: Floats, think_time: Floats) -> Floats:
+        """(situations,) the users' think time where all are driven, else the pause that makes of it.
+
+        Args:
+            user_count: (situations,).
+            think_time: (situations,) NaN: as measured, and stays so where all users are driven.
+        """
+        usual = np.where(np.isnan(think_time), self.pause_seconds, think_time)
+        driven = user_count / self.driven_rps - self.driven_seconds
+        return np.where(driven > usual, driven, think_time)
 
     def dump(self) -> State:
         """As plain data."""
@@ -38,13 +63,26 @@ class Layouts:
             "user_count": to_plain(self.user_count),
             "replicas": to_plain(self.replicas),
             "cpu_limit": to_plain(self.cpu_limit),
+            "pause_seconds": self.pause_seconds,
+            "driven_rps": self.driven_rps if np.isfinite(self.driven_rps) else None,
+            "driven_seconds": self.driven_seconds,
         }
 
     @classmethod
     def restore(cls, state: State) -> "Layouts":
         """From what `dump` gave."""
         names = ("user_count", "replicas", "cpu_limit")
-        return cls(tuple(state["services"]), *(from_plain(state[name]) for name in names))
+        users, replicas, limits = (from_plain(state[name]) for name in names)
+        driven = state.get("driven_rps")  # files of older versions have none
+        return cls(
+            services=tuple(state["services"]),
+            user_count=users,
+            replicas=replicas,
+            cpu_limit=limits,
+            pause_seconds=float(state.get("pause_seconds", 0.0)),
+            driven_rps=float("inf") if driven is None else float(driven),
+            driven_seconds=float(state.get("driven_seconds", 0.0)),
+        )
 
 
 @dataclass(frozen=True)
@@ -91,7 +129,7 @@ def arrange_situations(scenario: pd.DataFrame, layouts: Layouts) -> AskedSituati
 
     situations = Situations(
         user_count=user_count,
-        think_time=scenario[THINK_TIME].to_numpy(dtype=np.float64)[firsts],
+        think_time=layouts.pauses(user_count, scenario[THINK_TIME].to_numpy(dtype=np.float64)[firsts]),
         replicas=fill(REPLICAS, layouts.replicas),
         cpu_limit=fill(CPU_LIMIT, layouts.cpu_limit),
     )

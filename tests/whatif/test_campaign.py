@@ -46,6 +46,22 @@ def test_rows_of_a_minute_become_their_mean_and_a_change_of_load_two_rows() -> N
     assert CPU_LIMIT not in found  # a column in which nothing stands
 
 
+def test_a_cpu_of_0_under_load_is_a_counter_that_was_not_read(caplog: pytest.LogCaptureFixture) -> None:
+    cpu = (0.3, 0.0, 0.3, 0.31, 0.0)
+    rows = frame(
+        *((60.0 * minute, "a", 10.0, 1.0, 5.0, value, 1.0, 0.2) for minute, value in enumerate(cpu)),
+        *((60.0 * minute, "idle", 10.0, 1.0, 0.0, value, 1.0, 0.2) for minute, value in enumerate(cpu)),
+        *((60.0 * minute, "unmeasured", 10.0, 1.0, 5.0, 0.0, 1.0, 0.2) for minute in range(5)),
+    )
+
+    found = make_campaign(as_table(rows)).measurements.set_index(SERVICE)[CPU_USAGE]
+
+    np.testing.assert_array_equal(found["a"], [0.3, np.nan, 0.3, 0.31, np.nan])
+    assert found["idle"].tolist() == list(cpu)
+    assert found["unmeasured"].tolist() == [0.0] * 5
+    assert "2 minutes with requests have a CPU usage of 0, which counts as missing: a" in caplog.text
+
+
 def test_a_level_is_the_median_of_a_load_and_a_layout() -> None:
     rows = frame(
         *(

@@ -171,3 +171,28 @@ def test_without_replicas_the_capacity_is_in_doubt() -> None:
         widths.append(float((found[f"{CPU_USAGE} upper"] / found[f"{CPU_USAGE} lower"]).mean()))
         assert any("replicas are not recorded" in note for note in model.notes) == bool(lacking)
     assert widths[1] > 1.1 * widths[0]
+
+
+def test_a_load_generator_that_falls_behind_is_no_saturated_service() -> None:
+    """It runs 40 users at most, of the 120 that it was told."""
+    tables = []
+    for number, users in enumerate([10, 20, 30, 40, 60, 80, 120]):
+        rows = CHAIN.measure([min(users, 40)]).assign(**{USER_COUNT: float(users)})
+        tables.append(rows.assign(**{TIMESTAMP: rows[TIMESTAMP] + 3600.0 * number}))
+    measured = pd.concat(tables, ignore_index=True)
+    model = CalibratedModel.fit(partial(make_model, "hybrid"), Campaign(measured, CHAIN.calls()))
+
+    found = model.predict(pd.DataFrame({SERVICE: "web", USER_COUNT: [30.0, 100.0, 300.0]}))
+
+    most = measured[(measured[SERVICE] == "web") & (measured[USER_COUNT] >= 60)][list(TARGETS)].mean()
+    for row in (1, 2):
+        assert found[THROUGHPUT][row] == pytest.approx(most[THROUGHPUT], rel=0.05)
+        assert found[RESPONSE_TIME][row] == pytest.approx(most[RESPONSE_TIME], rel=0.15)
+    assert not found[REASON].str.contains("saturates").any()
+    assert any("load generator" in note for note in model.model.notes)
+    again = make_model("hybrid")
+    again.restore(model.model.dump())
+    scenario = pd.DataFrame({SERVICE: "web", USER_COUNT: [300.0]})
+    pd.testing.assert_frame_equal(
+        CalibratedModel(again, model.measured, model.intervals).predict(scenario), model.predict(scenario)
+    )

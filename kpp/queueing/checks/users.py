@@ -18,7 +18,6 @@ Floats = NDArray[np.float64]
 TOLERANCE = 0.05  # of a factor, beyond which it counts
 TOLD = 0.1  # standard error of a slope, above which it tells nothing
 TWICE = 0.1  # relative: so near to 2, a factor is taken for double counting
-LIGHT = 0.5  # of the levels, the lower ones by user count, at which all users are taken to be at work
 THINK_TIME_TOLERANCE = 0.03
 
 THROUGHPUT_CHECK = "throughput counted once"
@@ -46,11 +45,16 @@ def check_throughput(found: Estimates, think_time_seconds: float | None) -> list
         factor = robust_location((think_time_seconds + times) / cycles, minutes)
         return [_word(name, factor, f"with a think time of {think_time_seconds:g} s")]
     slope = _slope(cycles, times, minutes)
-    if slope is not None:
-        return [_word(name, slope, "by how the throughput gives way as response times grow")]
     least = float((times / cycles).max())
-    if least > 1 + TOLERANCE:
-        text = f"more requests are inside {name} than there are users: counted at least {least:.2f} times"
+    impossible = least > 1 + TOLERANCE
+    if slope is not None and (not impossible or abs(slope.value / 2 - 1) < TWICE):
+        return [_word(name, slope, "by how the throughput gives way as response times grow")]
+    if impossible:
+        text = (
+            f"{least:.3g} times as many requests are inside {name} as there are users: throughput is counted "
+            "too often, response times are not in seconds, or requests do not wait for answers (a fixed "
+            "rate, timeouts, retries)"
+        )
         return [Finding(THROUGHPUT_CHECK, name, Grade.FAULT, Estimate(least, float("nan")), text)]
     pause = found.think_time.value
     text = (
@@ -62,30 +66,20 @@ def check_throughput(found: Estimates, think_time_seconds: float | None) -> list
 
 def check_users(found: Estimates) -> list[Finding]:
     """Whether the load generator reached its users: N / X - R must not grow with N."""
-    levels, entry = found.levels, found.parameters.entry
-    pauses = pauses_by_level(levels, entry)
-    cycles = levels.user_count / levels.throughput[:, entry]
-    known = np.flatnonzero(np.isfinite(pauses))
-    if len(np.unique(levels.user_count[known])) < 3:
+    users, drive = found.levels.user_count, found.drive
+    if np.isnan(drive.usual_pause.value):
         text = "needs three user counts"
         return [Finding(USERS_CHECK, "load generator", Grade.UNTOLD, NO_FACTOR, text)]
-    light = known[: max(2, int(LIGHT * len(known)))]
-    usual = robust_location(pauses[light], levels.minutes[light])
-    at_work = (usual.value + cycles[known] - pauses[known]) / cycles[known]
-    scatter = float(np.median(np.abs(pauses[light] - usual.value))) * 1.4826 / float(np.median(cycles[light]))
-    missing = at_work < 1 - max(TOLERANCE, 3 * scatter)
-    slowed = np.ptp((cycles - pauses)[known]) > np.ptp(pauses[known])  # rather a matter of response times
-    if missing[-1] and not slowed:
-        first = int(np.flatnonzero(~missing)[-1]) + 1 if (~missing).any() else 0
-        share = Estimate(float(at_work[-1]), scatter)
-        users = levels.user_count[known]
+    if drive.behind.any():
+        last = int(np.flatnonzero(drive.behind)[-1])
+        share = Estimate(float(drive.at_work[last]), drive.scatter)
         text = (
-            f"from {users[first]:g} users on the load falls behind: at {users[-1]:g} only "
+            f"from {users[drive.behind][0]:g} users on the load falls behind: at {users[last]:g} only "
             f"{100 * share.value:.0f} % of them are at work, or they pause longer; "
             "look at the load generator's CPU"
         )
         return [Finding(USERS_CHECK, "load generator", Grade.FAULT, share, text)]
-    text = f"the pause is the same at all loads, {usual.value:.3g} s"
+    text = f"the pause is the same at all loads, {drive.usual_pause.value:.3g} s"
     return [Finding(USERS_CHECK, "load generator", Grade.OK, NO_FACTOR, text)]
 
 

@@ -100,7 +100,10 @@ def estimate_fall(records: CpuRecords, largest_load: float) -> Estimate:
     for _ in range(2):  # weights first as without a fall, then as with the one found
         weighed = _weigh(records, found.value, largest_load)
         found = _profile(records, largest_load, *weighed)
-    return found
+    services = int(np.isfinite(records.cpu).any(axis=0).sum())
+    # too few to tell a level effect from scatter: what they have in common may be one, and then they are one
+    alike = float(np.sqrt(services)) if services < LEAST_SERVICES else 1.0
+    return Estimate(found.value, found.standard_error * alike)
 
 
 def _profile(records: CpuRecords, largest_load: float, weighed: Terms, variances: Variances) -> Estimate:
@@ -175,8 +178,28 @@ def _weigh(records: CpuRecords, rate: float, largest_load: float) -> tuple[Terms
         predicted = (law * solved.coefficients).sum(axis=2)
         units = np.where(predicted > 0, 1 / np.where(predicted > 0, predicted, 1.0), units)
         model = replace(model, terms=law * units[..., None], target=cpu * units, weights=minutes * robustness)
-        model = _share_background(model, solved)
+        model = _share_background(_share_demand(model, solved, records.own_time), solved)
     return model, variances
+
+
+def _share_demand(model: Terms, solved: Solved, own_time: Floats) -> Terms:
+    """The prior of the demand: so much of the own time as in the other services, where there are enough.
+
+    Pods with a sidecar, or with several threads for a request, use more CPU time than the own time tells.
+    If all do, priors that cling to it would together make a level effect of the difference. Long tails as of
+    `_share_background`.
+    """
+    usual, deviation = USUAL_DEMAND
+    measured = (model.weights > 0).any(axis=0) & (own_time > 0)
+    shares = solved.coefficients[:, 1] / np.where(own_time > 0, own_time, np.nan)
+    if measured.sum() >= LEAST_SERVICES and (shares[measured] > 0).any():
+        positive = shares[measured & (shares > 0)]
+        usual, deviation = float(np.median(positive)), float(np.median(positive)) * deviation / usual
+    mean, width = model.prior_mean.copy(), model.prior_deviation.copy()
+    mean[:, 1] = np.nan_to_num(usual * own_time)
+    tails = np.sqrt(np.maximum((1 + ((shares - usual) / deviation) ** 2) / 2, 1.0))
+    width[:, 1] = np.nan_to_num(deviation * own_time * tails, nan=np.inf)
+    return replace(model, prior_mean=mean, prior_deviation=width)
 
 
 def _share_background(model: Terms, solved: Solved) -> Terms:

@@ -22,10 +22,14 @@ def find_entry(levels: Levels, graph: CallGraph | None) -> tuple[int, str]:
     present = inside(levels)
     candidates = np.arange(len(levels.services))
     if graph is not None:
-        uncalled = np.flatnonzero((graph.calls.sum(axis=0) == 0) & (graph.calls.sum(axis=1) > 0))
-        if len(uncalled) == 1:
+        called, calls = graph.calls.sum(axis=0) > 0, graph.calls.sum(axis=1) > 0
+        uncalled = np.flatnonzero(~called & calls)
+        # a table that misses the entry's own calls would make an entry of what it calls
+        apart = np.flatnonzero(~called & ~calls)
+        larger = [service for service in apart if (present[service] > present[uncalled]).all()]
+        if len(uncalled) == 1 and not larger:
             return int(uncalled[0]), "nobody calls it"
-        candidates = uncalled if len(uncalled) else candidates
+        candidates = np.append(uncalled, larger).astype(np.intp) if len(uncalled) else candidates
     if len(levels.services) == 1:
         return 0, "the only service"
     if np.isnan(present[candidates]).all():

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from kpp.queueing import laws
 from kpp.queueing.estimation.capacity import Capacity
 from kpp.queueing.estimation.demands import CpuFit
+from kpp.queueing.estimation.drive import Drive
 from kpp.queueing.estimation.levels import Levels
 from kpp.queueing.estimation.limits import ApplicationShare
 from kpp.queueing.estimation.robust import Estimate
@@ -26,6 +27,7 @@ class Estimates:
         levels: what was measured.
         graph: who calls whom, None if not known.
         entry_reason: how the entry service was found.
+        drive: how many users the load generator drove.
         think_time: seconds.
         visit_ratios: per request to the entry service; NaN where throughput was never seen.
         unloaded: own times without waiting at the reference load, seconds.
@@ -38,6 +40,7 @@ class Estimates:
     levels: Levels
     graph: CallGraph | None
     entry_reason: str
+    drive: Drive
     think_time: Estimate
     visit_ratios: list[Estimate]
     unloaded: list[Estimate]
@@ -46,13 +49,24 @@ class Estimates:
     capacity: Capacity
     parameters: Parameters
 
+    @property
+    def users_at_work(self) -> Floats:
+        """(levels,) the user counts, or those of them that the load generator drove."""
+        return self.drive.users_at_work(self.levels.user_count)
+
+    def measured_situations(self) -> Situations:
+        """The levels, as what is asked; where the load generator fell behind, with the pause that makes."""
+        pauses = np.where(self.drive.behind, self.drive.pauses, np.nan)
+        levels = self.levels
+        return Situations(levels.user_count, pauses, levels.replicas, self.capacity.cpu_limit)
+
     def at_highest_load(self) -> tuple[Situations, Stations]:
         """The services as laid out at the highest measured load."""
         levels = self.levels
         situation = Situations(
-            levels.user_count[-1:], np.array([np.nan]), levels.replicas[-1:], self.capacity.cpu_limit[-1:]
+            self.users_at_work[-1:], np.array([np.nan]), levels.replicas[-1:], self.capacity.cpu_limit[-1:]
         )
-        offered = levels.user_count[-1:] / self.parameters.cycle_seconds()
+        offered = self.users_at_work[-1:] / self.parameters.cycle_seconds()
         return situation, stations_at(self.parameters, situation, offered)
 
     def saturation_of_replica(self) -> Floats:

@@ -11,6 +11,7 @@ from kpp.errors import InputError
 from kpp.queueing.estimation.capacity import Capacity, estimate_capacity, hold_back
 from kpp.queueing.estimation.demand_fall import DemandFall, combine, fall_of_times
 from kpp.queueing.estimation.demands import CpuFit, CpuRecords, estimate_fall, fit_cpu
+from kpp.queueing.estimation.drive import find_drive
 from kpp.queueing.estimation.entry import find_entry
 from kpp.queueing.estimation.estimates import Estimates
 from kpp.queueing.estimation.levels import Levels, arrange_levels
@@ -47,10 +48,12 @@ def estimate(
     if not (measured.throughput[:, entry] > 0).any():
         what = f"no throughput of the entry service {measured.services[entry]}"
         raise InputError(what, mend="measure it: without it neither think time nor demand can be told")
-    think_time = estimate_think_time(measured, entry)
+    drive = find_drive(measured, entry)
+    driven = replace(measured, user_count=drive.users_at_work(measured.user_count))
+    think_time = estimate_think_time(driven, entry)
     visits = estimate_visit_ratios(measured, entry)
     ratios = _known_ratios(visits, graph, entry)
-    levels = _with_unseen_flows(measured, ratios, entry)
+    levels = _with_unseen_flows(driven, ratios, entry)
     times = split_times(levels, graph)
     offered = _offered(levels, entry, think_time)
     fall, cpu = _fit_demand(levels, offered, times)
@@ -81,7 +84,7 @@ def estimate(
     unloaded = robust_locations(by_level, levels.minutes[:, None])
     parameters = replace(parameters, unloaded=np.array([each.value for each in unloaded]))
     return Estimates(
-        measured, graph, reason, think_time, visits, unloaded, cpu, application, capacity, parameters
+        measured, graph, reason, drive, think_time, visits, unloaded, cpu, application, capacity, parameters
     )
 
 

@@ -16,6 +16,9 @@ Mask = NDArray[np.bool_]
 SIDECAR_SECONDS = (
     0.00025  # CPU of an Envoy sidecar for one request that it proxies: published are 0.2 to 0.5 ms
 )
+LEAST_SIDECAR_SECONDS = (
+    0.0002  # a pod that uses less for a proxied request has no sidecar, nor have the others
+)
 LEAST_APPLICATION = 0.4  # of the CPU per request of the service that has the least per proxied request
 LEAST_SHARE = 0.2  # of a pod's CPU, for the application
 ASSUMED_LIMIT = 2.0  # x the CPU request: what manifests usually say
@@ -51,7 +54,8 @@ def estimate_share(
 
     Where the sidecar was recorded apart, the measured CPU is the application's alone. Elsewhere a pod was
     measured as a whole. A sidecar proxies each request served and each call made. As no application's CPU is
-    negative, the service with the least CPU per proxied request bounds the sidecar's CPU for one.
+    negative, the service with the least CPU per proxied request bounds the sidecar's CPU for one. Where that
+    is less than any sidecar uses, there are none: not every cluster has a mesh.
 
     Args:
         levels: of the campaign.
@@ -67,7 +71,7 @@ def estimate_share(
         most = fit.demand + 2 * np.sqrt(fit.covariance[:, 1, 1])
         per_proxied = np.where(fit.demand > 0, most / proxied, np.nan)
     least = float(np.nanmin(per_proxied)) if np.isfinite(per_proxied).any() else 0.0
-    sidecar = min(SIDECAR_SECONDS, (1 - LEAST_APPLICATION) * least)
+    sidecar = min(SIDECAR_SECONDS, (1 - LEAST_APPLICATION) * least) if least >= LEAST_SIDECAR_SECONDS else 0.0
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(fit.demand > 0, 1 - sidecar * proxied / fit.demand, 1.0)
     share = np.maximum(share, LEAST_SHARE)

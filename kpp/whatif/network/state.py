@@ -73,7 +73,7 @@ class FittedNetwork:
                 capacity=found.capacity.error,
                 cpu=np.nan_to_num(found.cpu.covariance),
             ),
-            layouts=Layouts(levels.services, levels.user_count, levels.replicas, found.capacity.cpu_limit),
+            layouts=Layouts.of(found),
             measured=np.column_stack([np.isfinite(column).any(axis=0) for column in columns]),
             limit_source=tuple(source.value for source in found.capacity.source),
             replicas_recorded=levels.replicas_recorded,

@@ -13,7 +13,7 @@ from kpp.queueing.checks.findings import Finding, Grade
 from kpp.queueing.checks.flow import CALLS_CHECK, VISITS_CHECK
 from kpp.queueing.checks.users import THINK_TIME_CHECK, THROUGHPUT_CHECK, USERS_CHECK
 from kpp.queueing.estimation.estimation import estimate
-from kpp.schema import CPU_USAGE, SERVICE, THROUGHPUT, TIMESTAMP, USER_COUNT
+from kpp.schema import CPU_USAGE, RESPONSE_TIME, SERVICE, THROUGHPUT, TIMESTAMP, USER_COUNT
 from tests.queueing.closed_systems import THREE_TIERS, Chain, Tier
 
 CHAIN = Chain(THREE_TIERS, think_time_seconds=2.0)
@@ -78,6 +78,29 @@ def test_more_requests_than_users_are_impossible() -> None:
 
     assert found.grade is Grade.FAULT
     assert 1.3 < found.factor.value <= 2.05
+
+
+def test_response_times_in_milliseconds_are_impossible() -> None:
+    """They hardly differ between the loads, so that a slope can be told, and it looks right."""
+    frame = CHAIN.measure([5, 10, 15, 20, 25, 30])
+    frame[RESPONSE_TIME] *= 1000
+
+    found = one(check_quality(estimate(frame)), THROUGHPUT_CHECK)
+
+    assert found.grade is Grade.FAULT
+    assert "not in seconds" in found.text
+
+
+def test_requests_that_do_not_wait_for_answers_are_not_taken_for_a_miscount() -> None:
+    """Users who give up after some seconds send more than N = X (Z + R) lets them."""
+    frame = CHAIN.measure([10, 40, 70, 100, 200, 300])
+    given_up = frame[USER_COUNT] > 80
+    frame[RESPONSE_TIME] *= np.where(given_up, frame[USER_COUNT] / 40, 1.0)
+
+    found = one(check_quality(estimate(frame, CHAIN.calls())), THROUGHPUT_CHECK)
+
+    assert found.grade is Grade.FAULT
+    assert "timeouts" in found.text
 
 
 def test_users_that_were_not_reached_are_counted() -> None:

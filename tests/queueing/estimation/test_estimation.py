@@ -154,6 +154,16 @@ def test_the_entry_service_is_found_whatever_its_name(names: tuple[str, ...]) ->
         assert found.levels.services[found.parameters.entry] == names[0]
 
 
+def test_a_calls_table_that_misses_the_entry_service_makes_no_other_of_it() -> None:
+    """Somebody wrote another name: what is inside the callee is inside the entry service as well."""
+    chain = Chain(THREE_TIERS)
+
+    found = estimate(chain.measure([5, 10, 20]), chain.calls().replace("web", "frontend"))
+
+    assert found.levels.services[found.parameters.entry] == "web"
+    assert "inside" in found.entry_reason
+
+
 def test_a_service_whose_throughput_is_not_seen_still_has_a_demand() -> None:
     """As Istio shows a database that speaks TCP."""
     chain = Chain(THREE_TIERS, think_time_seconds=2.0)
