@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from simulated_campaigns import Step, run
+from simulated_campaigns import MINUTES, Step, run, without_drift
 
 from kpp.evaluation.leaderboard import ModelResult, score_trials
 from kpp.evaluation.trial import Trial
@@ -36,13 +36,28 @@ def best_smooth(trials: Sequence[Trial], campaign: Campaign) -> ModelResult:
     return _score(trials, [_smooth(trial, campaign) for trial in trials])
 
 
+def measure_without_drift(like: Campaign, application: str, seed: int, minutes: int = MINUTES) -> Campaign:
+    """Measure the simulated application at the loads and layouts of a campaign, with demands that are steady.
+
+    Args:
+        like: whose loads, replicas and limits are taken.
+        application: its name.
+        seed: of the simulation.
+        minutes: measured at each load.
+    """
+    cores = SimulationSettings().nodes[0].cpu_cores
+    rows, calls = run(without_drift(read_application(application)), _steps(like), seed, cores, minutes)
+    return Campaign(rows, calls)
+
+
 def simulate_without_drift(campaign: Campaign, application: str) -> pd.DataFrame:
     """The means of the simulated application, a row for each service and load of a campaign."""
-    truth = read_application(application)
-    steady = replace(truth, variation=replace(truth.variation, demand_sigma=0.0))
-    cores = SimulationSettings().nodes[0].cpu_cores
-    rows, _ = run(steady, _steps(campaign), SEED, cores)
-    return rows.groupby([SERVICE, USER_COUNT])[list(TARGETS)].mean().reset_index()
+    return means_of(measure_without_drift(campaign, application, SEED))
+
+
+def means_of(campaign: Campaign) -> pd.DataFrame:
+    """A row for each service and load."""
+    return campaign.measurements.groupby([SERVICE, USER_COUNT])[list(TARGETS)].mean().reset_index()
 
 
 def score_means(trials: Sequence[Trial], means: pd.DataFrame) -> ModelResult:

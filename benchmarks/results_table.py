@@ -70,9 +70,9 @@ def render_targets(boards: Boards) -> Iterator[str]:
     )
     yield from _overload(boards.overload, boards.simulator["overload"], boards.entry)
     question = "the same, one overloaded step learned"
-    others = {RESPONSE_TIME: _cell(100 * _others(boards.step.models[OURS], boards.entry), 20)}
+    others = {RESPONSE_TIME: _cell(100 * others_of(boards.step.models[OURS], boards.entry), 20)}
     yield _row(question, "other services' response time within 20 %", others)
-    known = {RESPONSE_TIME: f"*{100 * _others(boards.simulator['step'], boards.entry):.1f} %*"}
+    known = {RESPONSE_TIME: f"*{100 * others_of(boards.simulator['step'], boards.entry):.1f} %*"}
     yield _row(question, f"*{SIMULATOR}*", known)
     yield ""
 
@@ -87,7 +87,7 @@ def _overload(board: Leaderboard, simulator: ModelResult, entry: str) -> Iterato
     own, its = (100 * _known(result.services[entry][RESPONSE_TIME].mape) for result in (mine, simulator))
     yield _row(question, "entry service's response time within 15 %", {RESPONSE_TIME: _cell(own, 15)})
     yield _row(question, f"*{SIMULATOR}*", {RESPONSE_TIME: f"*{its:.1f} %*"})
-    own, its = (100 * _others(result, entry) for result in (mine, simulator))
+    own, its = (100 * others_of(result, entry) for result in (mine, simulator))
     yield _row(question, "other services' response time within 30 %", {RESPONSE_TIME: _cell(own, 30)})
     yield _row(question, f"*{SIMULATOR}*", {RESPONSE_TIME: f"*{its:.1f} %*"})
     yield _row(question, "90 % interval holds 85 %", _coverages(board, 85))
@@ -147,10 +147,11 @@ def _known(value: float | None) -> float:
     return np.nan if value is None else value
 
 
-def _others(result: ModelResult, entry: str) -> float:
-    """The mean MAPE of response time over all services but the entry."""
+def others_of(result: ModelResult, entry: str) -> float:
+    """The mean MAPE of response time over all services but the entry; NaN without others."""
     found = [scores[RESPONSE_TIME].mape for name, scores in result.services.items() if name != entry]
-    return float(np.mean([value for value in found if value is not None]))
+    known = [value for value in found if value is not None]
+    return float(np.mean(known)) if known else np.nan
 
 
 def step_of_overload(normal: Campaign, overload: Campaign, entry: str) -> float:
