@@ -109,7 +109,8 @@ class Hybrid(QueueingNetwork):
         saturated = saturated_callers(physics, self.network.parameters)
         calm = physics.throughput[:, entry] <= BEGINS * physics.bound
         calm = calm if calm.sum() >= LEAST_LEVELS else np.ones_like(calm)
-        quiet = _share_without_waiting(physics, self.network.parameters) >= MOSTLY_QUIET
+        share = _share_without_waiting(physics, self.network.parameters)
+        quiet = share >= MOSTLY_QUIET
         times = _log(np.where(quiet, levels.typical_response_time, np.nan)) - _log(physics.response_time)
         left_over = {
             RESPONSE_TIME: np.where(calm[:, None], times, np.nan),
@@ -121,7 +122,9 @@ class Hybrid(QueueingNetwork):
             for target, values in left_over.items()
         }
         residual = self._residual(Residual.at, physics, situations)[RESPONSE_TIME]
-        self._growth = learn_growth(np.where(calm[:, None], 0.0, saturated), times - residual)
+        # as `_corrections` applies them
+        weights = np.where(calm[:, None], 0.0, saturated * share)
+        self._growth = learn_growth(weights, times - residual * share)
 
     def _solve(self, situations: Situations) -> Solution:
         parameters = self.network.parameters
