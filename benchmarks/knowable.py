@@ -17,7 +17,7 @@ from simulated_campaigns import MINUTES, Step, run, without_drift
 from kpp.evaluation.leaderboard import ModelResult, score_trials
 from kpp.evaluation.trial import Trial
 from kpp.predictor.scores import mape
-from kpp.schema import CPU_LIMIT, REPLICAS, SERVICE, TARGETS, USER_COUNT
+from kpp.schema import CPU_LIMIT, REPLICAS, SERVICE, TARGETS, TIMESTAMP, USER_COUNT
 from kpp.simulator.application_file import read_application
 from kpp.simulator.cluster import SimulationSettings
 from kpp.whatif.calibrated import lower_of, upper_of
@@ -29,6 +29,8 @@ DEGREES = (1, 2, 3, 5)  # of polynomials in the user count
 ROUNDS = 50
 NEARLY_EXACT = 1e-4  # a relative error that counts as none
 SEED = 1000  # of no shipped campaign
+APART = 500_000  # the seeds of normal load and of an overload
+DAY_SECONDS = 86_400.0
 
 
 def best_smooth(trials: Sequence[Trial], campaign: Campaign) -> ModelResult:
@@ -48,6 +50,21 @@ def measure_without_drift(like: Campaign, application: str, seed: int, minutes: 
     cores = SimulationSettings().nodes[0].cpu_cores
     rows, calls = run(without_drift(read_application(application)), _steps(like), seed, cores, minutes)
     return Campaign(rows, calls)
+
+
+def both_without_drift(
+    normal: Campaign, overload: Campaign, application: str, seeds: tuple[int, int] = (SEED + APART, SEED)
+) -> tuple[Campaign, Campaign]:
+    """Normal load, for as long at each load as it was measured, and on the next day the overload."""
+    minutes = int(normal.measurements.groupby([SERVICE, USER_COUNT]).size().median())
+    usual = measure_without_drift(normal, application, seeds[0], minutes)
+    return usual, a_day_later(measure_without_drift(overload, application, seeds[1]))
+
+
+def a_day_later(campaign: Campaign) -> Campaign:
+    """The same, measured on the next day."""
+    rows = campaign.measurements
+    return replace(campaign, measurements=rows.assign(**{TIMESTAMP: rows[TIMESTAMP] + DAY_SECONDS}))
 
 
 def simulate_without_drift(campaign: Campaign, application: str) -> pd.DataFrame:

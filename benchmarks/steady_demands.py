@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from knowable import measure_without_drift
+from knowable import APART, a_day_later, both_without_drift
 from results_table import others_of, step_of_overload
 from simulated_campaigns import run, without_drift
 from whatif_on_simulated import CASES, Case, application_of, middle, record
@@ -27,15 +27,13 @@ from kpp.evaluation.leaderboard import Leaderboard, ModelResult, score_trials
 from kpp.evaluation.request import Request
 from kpp.evaluation.splits import split
 from kpp.evaluation.trial import try_models
-from kpp.schema import CPU_USAGE, RESPONSE_TIME, THROUGHPUT, TIMESTAMP, USER_COUNT
+from kpp.schema import CPU_USAGE, RESPONSE_TIME, THROUGHPUT, USER_COUNT
 from kpp.whatif.model import Campaign
 
 DATA = Path(__file__).parents[1] / "dataset"
 SHIPPED, APPLICATION, ENTRY = "as shipped", "online_boutique", "frontend"
-SHIPPED_MINUTES = 21  # at each load of the shipped campaigns
 COVERAGE = 0.9
-FIRST_SEED, APART = 3000, 500_000  # seeds of normal load, and how far those of the overload are from them
-LATER_SECONDS = 86_400.0
+FIRST_SEED = 3000
 LEFT_OUT = {"monolith, no CPU", "chain, requests in progress", "chain, node"}  # nothing to know them by
 
 
@@ -47,8 +45,7 @@ def measure(name: str, seed: int) -> tuple[Campaign, Campaign, str, float]:
             for part in ("normal", "overload")
         )
         step = step_of_overload(normal, overload, ENTRY)
-        usual = measure_without_drift(normal, APPLICATION, seed, SHIPPED_MINUTES)
-        return usual, _later(measure_without_drift(overload, APPLICATION, seed + APART)), ENTRY, step
+        return *both_without_drift(normal, overload, APPLICATION, (seed, seed + APART)), ENTRY, step
     case = CASES[name]
     return *_measure_case(case, seed), application_of(case).entry_service, float(middle(case.overload))
 
@@ -58,13 +55,7 @@ def _measure_case(case: Case, seed: int) -> tuple[Campaign, Campaign]:
     normal, calls = run(application, case.normal, seed, case.node_cores)
     overload, _ = run(application, case.overload, seed + APART, case.node_cores)
     known = None if "calls" in case.lacking or calls.empty else calls
-    return Campaign(record(case, normal), known), _later(Campaign(record(case, overload), known))
-
-
-def _later(campaign: Campaign) -> Campaign:
-    """Measured after normal load, as the other campaign of the same cluster."""
-    rows = campaign.measurements
-    return replace(campaign, measurements=rows.assign(**{TIMESTAMP: rows[TIMESTAMP] + LATER_SECONDS}))
+    return Campaign(record(case, normal), known), a_day_later(Campaign(record(case, overload), known))
 
 
 def learn_step(normal: Campaign, overload: Campaign, users: float) -> tuple[Campaign, Campaign]:

@@ -66,7 +66,7 @@ class Hybrid(QueueingNetwork):
         variances = relative_variances(self.network, asked.situations)
         physics = solve(self.network.parameters, asked.situations)
         deviations = self._residual(Residual.deviation, physics, asked.situations)
-        saturated = saturated_callers(physics, self.network.parameters)
+        saturated = saturated_callers(physics, self.network.parameters, asked.situations)
         deviations[RESPONSE_TIME] = np.hypot(deviations[RESPONSE_TIME], self._growth.deviation(saturated))
         deviations[RESPONSE_TIME] *= _share_without_waiting(physics, self.network.parameters)
         for target in LEARNED:
@@ -106,7 +106,7 @@ class Hybrid(QueueingNetwork):
             levels.user_count, np.full(len(levels), np.nan), levels.replicas, found.capacity.cpu_limit
         )
         physics = solve(self.network.parameters, situations)
-        saturated = saturated_callers(physics, self.network.parameters)
+        saturated = saturated_callers(physics, self.network.parameters, situations)
         calm = physics.throughput[:, entry] <= BEGINS * physics.bound
         calm = calm if calm.sum() >= LEAST_LEVELS else np.ones_like(calm)
         share = _share_without_waiting(physics, self.network.parameters)
@@ -136,7 +136,7 @@ class Hybrid(QueueingNetwork):
         """The factors learned, (situations, services) by target."""
         logs = self._residual(Residual.at, physics, situations)
         parameters = self.network.parameters
-        of_times = logs[RESPONSE_TIME] + self._growth.at(saturated_callers(physics, parameters))
+        of_times = logs[RESPONSE_TIME] + self._growth.at(saturated_callers(physics, parameters, situations))
         logs[RESPONSE_TIME] = of_times * _share_without_waiting(physics, parameters)
         return {target: np.exp(values) for target, values in logs.items()}
 
