@@ -130,9 +130,9 @@ def ask_all(files: Files) -> tuple[Boards, dict[str, bytes]]:
         overload=score_trials(overload["overload"]),
         step=score_trials(overload["step"]),
         steady=score_trials(
-            ask("without drift", Request(steady.simulated, steady.overload), names=OURS_ALONE)
+            ask("extrapolation", Request(steady.simulated, steady.overload), names=OURS_ALONE)
         ),
-        steady_step=score_trials(ask("without drift, with a step", with_step(steady), names=OURS_ALONE)),
+        steady_step=score_trials(ask("extrapolation", with_step(steady), names=OURS_ALONE)),
         smooth={name: best_smooth(trials, files.normal) for name, trials in inner.items()},
         simulator={name: score_means(trials, means) for name, trials in overload.items()},
         entry=files.entry,
