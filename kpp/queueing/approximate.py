@@ -20,7 +20,7 @@ from kpp.queueing.stations import multi_server_wait
 Floats = NDArray[np.float64]
 
 HALVINGS = 60  # of the interval that holds X: to the last bit of a float
-HALVINGS_OF_LOG = 45  # to 1e-12 of y
+HALVINGS_OF_LOG = 38  # to 1e-10 of y
 LEAST_LOG, LARGEST_LOG = -18.0, 15.0  # of sqrt(y): from 1e-16 of the bound to a million standard deviations
 
 

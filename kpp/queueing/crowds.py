@@ -61,8 +61,8 @@ def crowds_of(graph: CallGraph, stopped: Floats, flows: Floats, replicas: Floats
     takes = SEND_SECONDS / AT_ONCE * graph.add_by_caller(sent)[:, callers]
     met = sent / replicas[:, callees]
     waits = _wait(met, work[:, callees] / AT_ONCE, takes)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shares = np.nan_to_num(sent * replicas[:, callers] / (CFS_PERIOD_SECONDS * flows[:, callees]))
+    all_calls = CFS_PERIOD_SECONDS * np.maximum(flows, LEAST)[:, callees]
+    shares = sent * replicas[:, callers] / all_calls
     return Crowds(np.minimum(graph.most_of_calls(shares), 1.0), graph.most_of_calls(waits))
 
 
