@@ -28,7 +28,8 @@ Floats = NDArray[np.float64]
 # thread serves one, a node with idle cores more: no table tells.
 AT_ONCE = 2
 SEND_SECONDS = SIDECAR_SECONDS / 2  # of a worker: half of its work for a call is for the answer
-LEAST = 1e-12  # calls
+LEAST = 1e-12  # calls, seconds
+WORST_PART = 0.612  # deviations t at which t (pdf(t) - t (1 - cdf(t))) is largest: pdf(t) = 2 t (1 - cdf(t))
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,12 @@ def crowds_of(graph: CallGraph, stopped: Floats, flows: Floats, replicas: Floats
 def _wait(size: Floats, seconds: Floats, takes: Floats) -> Floats:
     """Half of what the last one of a crowd waits: E[(work - time in which it comes)+] / 2.
 
-    The work is that of a Poisson number of requests, and taken as normal.
+    The work is that of a Poisson number of requests, and taken as normal. Where it is served faster than it
+    comes, chance alone makes a queue, the longer the crowd the less: then that of the worst part counts.
     """
     more = size * seconds - takes
     deviation = seconds * np.sqrt(2 * WORK_VARIABILITY * size) + LEAST
-    normal = np.exp(-((more / deviation) ** 2) / 2) / np.sqrt(2 * np.pi)
-    return np.asarray((more * special.ndtr(more / deviation) + deviation * normal) / 2, dtype=np.float64)
+    behind = np.maximum(more / deviation, -WORST_PART)
+    whole = np.where(more < -WORST_PART * deviation, -WORST_PART * deviation / np.minimum(more, -LEAST), 1.0)
+    normal = np.exp(-(behind**2) / 2) / np.sqrt(2 * np.pi)
+    return np.asarray(whole * deviation * (behind * special.ndtr(behind) + normal) / 2, dtype=np.float64)

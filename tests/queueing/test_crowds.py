@@ -78,6 +78,20 @@ def test_more_stopped_requests_make_larger_crowds(stopped: list[float], flow: fl
     assert few.share[0, CALLEE] <= many.share[0, CALLEE] * (1 + 1e-9) + 1e-12
 
 
+@given(
+    stopped=st.lists(st.floats(0, 1e6), min_size=2, max_size=2),
+    flow=st.floats(0.1, 1e3),
+    work=st.floats(1e-5, 0.1),
+    others=st.floats(0, 20),
+)
+def test_nobody_waits_less_in_a_larger_crowd(
+    stopped: list[float], flow: float, work: float, others: float
+) -> None:
+    few, many = (_crowds(each, flow, 1.0, work, others).wait[0, CALLEE] for each in sorted(stopped))
+
+    assert few <= many * (1 + 1e-6) + 1e-9
+
+
 def test_a_few_stopped_requests_send_one_call_each() -> None:
     found = _crowds(2.0, 1000, 3.0)
 
