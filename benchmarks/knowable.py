@@ -12,12 +12,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from simulated_campaigns import Step, run
+from simulated_campaigns import MINUTES, Step, run, without_drift
 
 from kpp.evaluation.leaderboard import ModelResult, score_trials
 from kpp.evaluation.trial import Trial
 from kpp.predictor.scores import mape
-from kpp.schema import CPU_LIMIT, REPLICAS, SERVICE, TARGETS, USER_COUNT
+from kpp.schema import CPU_LIMIT, REPLICAS, SERVICE, TARGETS, TIMESTAMP, USER_COUNT
 from kpp.simulator.application_file import read_application
 from kpp.simulator.cluster import SimulationSettings
 from kpp.whatif.calibrated import lower_of, upper_of
@@ -29,6 +29,8 @@ DEGREES = (1, 2, 3, 5)  # of polynomials in the user count
 ROUNDS = 50
 NEARLY_EXACT = 1e-4  # a relative error that counts as none
 SEED = 1000  # of no shipped campaign
+APART = 500_000  # the seeds of normal load and of an overload
+DAY_SECONDS = 86_400.0
 
 
 def best_smooth(trials: Sequence[Trial], campaign: Campaign) -> ModelResult:
@@ -36,13 +38,43 @@ def best_smooth(trials: Sequence[Trial], campaign: Campaign) -> ModelResult:
     return _score(trials, [_smooth(trial, campaign) for trial in trials])
 
 
+def measure_without_drift(like: Campaign, application: str, seed: int, minutes: int = MINUTES) -> Campaign:
+    """Measure the simulated application at the loads and layouts of a campaign, with demands that are steady.
+
+    Args:
+        like: whose loads, replicas and limits are taken.
+        application: its name.
+        seed: of the simulation.
+        minutes: measured at each load.
+    """
+    cores = SimulationSettings().nodes[0].cpu_cores
+    rows, calls = run(without_drift(read_application(application)), _steps(like), seed, cores, minutes)
+    return Campaign(rows, calls)
+
+
+def both_without_drift(
+    normal: Campaign, overload: Campaign, application: str, seeds: tuple[int, int] = (SEED + APART, SEED)
+) -> tuple[Campaign, Campaign]:
+    """Normal load, for as long at each load as it was measured, and on the next day the overload."""
+    minutes = int(normal.measurements.groupby([SERVICE, USER_COUNT]).size().median())
+    usual = measure_without_drift(normal, application, seeds[0], minutes)
+    return usual, a_day_later(measure_without_drift(overload, application, seeds[1]))
+
+
+def a_day_later(campaign: Campaign) -> Campaign:
+    """The same, measured on the next day."""
+    rows = campaign.measurements
+    return replace(campaign, measurements=rows.assign(**{TIMESTAMP: rows[TIMESTAMP] + DAY_SECONDS}))
+
+
 def simulate_without_drift(campaign: Campaign, application: str) -> pd.DataFrame:
     """The means of the simulated application, a row for each service and load of a campaign."""
-    truth = read_application(application)
-    steady = replace(truth, variation=replace(truth.variation, demand_sigma=0.0))
-    cores = SimulationSettings().nodes[0].cpu_cores
-    rows, _ = run(steady, _steps(campaign), SEED, cores)
-    return rows.groupby([SERVICE, USER_COUNT])[list(TARGETS)].mean().reset_index()
+    return means_of(measure_without_drift(campaign, application, SEED))
+
+
+def means_of(campaign: Campaign) -> pd.DataFrame:
+    """A row for each service and load."""
+    return campaign.measurements.groupby([SERVICE, USER_COUNT])[list(TARGETS)].mean().reset_index()
 
 
 def score_means(trials: Sequence[Trial], means: pd.DataFrame) -> ModelResult:

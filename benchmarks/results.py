@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
-from knowable import best_smooth, score_means, simulate_without_drift
+from knowable import best_smooth, both_without_drift, means_of, score_means
 from results_board import percent, render_board
 from results_table import SIMULATOR, SMOOTH, Boards, render_targets, step_of_overload
 
@@ -48,6 +48,7 @@ SEEDS = 5
 GROUPS = 5  # of user counts, for the comparison with training on all loads
 ROWS = 10_000
 NAMES = list(MODELS)
+OURS_ALONE = ("hybrid", "queueing")
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,9 @@ def ask_all(files: Files) -> tuple[Boards, dict[str, bytes]]:
         "step": ask("extrapolation", with_step(files)),
     }
     print("  the simulator itself", file=sys.stderr, flush=True)
-    means = simulate_without_drift(files.overload, files.application)
+    pair = both_without_drift(files.simulated, files.overload, files.application)
+    steady = replace(files, simulated=pair[0], overload=pair[1])
+    means = means_of(steady.overload)
     boards = Boards(
         middle=score_trials(inner["middle"]),
         inner=score_trials(inner["drawn"]),
@@ -126,6 +129,10 @@ def ask_all(files: Files) -> tuple[Boards, dict[str, bytes]]:
         many=learned_widely(files),
         overload=score_trials(overload["overload"]),
         step=score_trials(overload["step"]),
+        steady=score_trials(
+            ask("extrapolation", Request(steady.simulated, steady.overload), names=OURS_ALONE)
+        ),
+        steady_step=score_trials(ask("extrapolation", with_step(steady), names=OURS_ALONE)),
         smooth={name: best_smooth(trials, files.normal) for name, trials in inner.items()},
         simulator={name: score_means(trials, means) for name, trials in overload.items()},
         entry=files.entry,
@@ -167,6 +174,10 @@ def render_page(files: Files, boards: Boards) -> Iterator[str]:
     yield from render_board(boards.overload, files.entry, {SIMULATOR: boards.simulator["overload"]})
     yield f"## The same, with the step of {step:g} users learned too"
     yield from render_board(boards.step, files.entry, {SIMULATOR: boards.simulator["step"]})
+    yield "## The same application without drift"
+    yield from render_board(boards.steady, files.entry)
+    yield "## The same without drift, with an overloaded step learned too"
+    yield from render_board(boards.steady_step, files.entry)
     yield from durations(files)
 
 

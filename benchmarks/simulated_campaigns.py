@@ -49,7 +49,11 @@ def steps(
 
 
 def run(
-    application: Application, levels: Sequence[Step], seed: int, node_cores: float = 16.0
+    application: Application,
+    levels: Sequence[Step],
+    seed: int,
+    node_cores: float = 16.0,
+    minutes: int = MINUTES,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Measure the levels one after the other: a row per minute and service, and the calls."""
     tables, called = [], []
@@ -60,10 +64,10 @@ def run(
         engine.set_users(step.user_count, spawn_rate=max(step.user_count / 30, 1))
         engine.advance(WARMUP_SECONDS)
         before = engine.snapshot()
-        for minute in range(MINUTES):
+        for minute in range(minutes):
             engine.advance(WARMUP_SECONDS + 60 * (minute + 1))
             after = engine.snapshot()
-            at = STARTED_AT + 60.0 * (number * (MINUTES + 5) + minute)
+            at = STARTED_AT + 60.0 * (number * (minutes + 5) + minute)
             rows = _minute(laid_out, before, after)
             tables.append(rows.assign(**{TIMESTAMP: at, USER_COUNT: float(step.user_count)}))
             called.append(_sent(before, after))
@@ -76,6 +80,11 @@ def run(
     measured[CPU_USAGE] = measured[CPU_USAGE].clip(upper=most)
     measured[SOURCE] = "simulated.csv"
     return measured.sort_values([SERVICE, TIMESTAMP], ignore_index=True), _calls(pd.concat(called))
+
+
+def without_drift(application: Application) -> Application:
+    """The same application, but the CPU time of its requests stays the same in all hours."""
+    return replace(application, variation=replace(application.variation, demand_sigma=0.0))
 
 
 def lay_out(application: Application, step: Step) -> Application:

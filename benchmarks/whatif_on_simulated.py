@@ -151,12 +151,12 @@ def measure(case: Case) -> tuple[Campaign, Campaign]:
     overload, _ = run(application, case.overload, 500, case.node_cores)
     known_calls = None if "calls" in case.lacking or calls.empty else calls
     return (
-        Campaign(_record(case, normal), known_calls),
-        Campaign(_record(case, overload.assign(**{TIMESTAMP: overload[TIMESTAMP] + 86400.0})), known_calls),
+        Campaign(record(case, normal), known_calls),
+        Campaign(record(case, overload.assign(**{TIMESTAMP: overload[TIMESTAMP] + 86400.0})), known_calls),
     )
 
 
-def _record(case: Case, rows: pd.DataFrame) -> pd.DataFrame:
+def record(case: Case, rows: pd.DataFrame) -> pd.DataFrame:
     """The rows as the case's table has them: without a column of their own, sidecars are part of the pod."""
     if SIDECAR_CPU_USAGE in case.lacking:
         rows = rows.assign(**{CPU_USAGE: rows[CPU_USAGE] + rows[SIDECAR_CPU_USAGE]})

@@ -20,6 +20,8 @@ from kpp.queueing.stations import multi_server_wait
 Floats = NDArray[np.float64]
 
 HALVINGS = 60  # of the interval that holds X: to the last bit of a float
+HALVINGS_OF_LOG = 38  # to 1e-10 of y
+LEAST_LOG, LARGEST_LOG = -18.0, 15.0  # of sqrt(y): from 1e-16 of the bound to a million standard deviations
 
 
 def solve_closed(
@@ -46,6 +48,37 @@ def solve_closed(
         too_many = middle * (think_time_seconds + response_time(middle)) > user_count
         low, high = np.where(too_many, low, middle), np.where(too_many, middle, high)
     return low
+
+
+def solve_saturating(
+    user_count: Floats,
+    think_time_seconds: Floats,
+    response_time: Callable[[Floats, Floats], Floats],
+    bound_rps: Floats,
+) -> tuple[Floats, Floats]:
+    """Find the throughput at which N = X (Z + R), where R has no limit as X comes near a bound.
+
+    A saturated system comes nearer to its bound than a float could tell: the unknown is y, X = bound x (1 -
+    exp(-y)).
+
+    Args:
+        user_count: (situations,) N.
+        think_time_seconds: (situations,) Z.
+        response_time: gives R, (situations,), for X and ln(1 - X / bound) = -y, (situations,) both; grows.
+        bound_rps: (situations,) finite.
+
+    Returns:
+        (situations,) X in requests per second, and -y.
+    """
+    low, high = np.full_like(user_count, LEAST_LOG), np.full_like(user_count, LARGEST_LOG)
+    for _ in range(HALVINGS_OF_LOG):
+        middle = (low + high) / 2
+        slack = np.exp(2 * middle)
+        throughput = bound_rps * -np.expm1(-slack)
+        too_many = throughput * (think_time_seconds + response_time(throughput, -slack)) > user_count
+        low, high = np.where(too_many, low, middle), np.where(too_many, middle, high)
+    slack = np.exp(2 * low)
+    return bound_rps * -np.expm1(-slack), -slack
 
 
 def approximate_mva(

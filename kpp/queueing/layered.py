@@ -83,10 +83,36 @@ class CallGraph:
         """(calls,) mean calls per request of the caller, by callee."""
         return np.asarray(self._by_callee.data, dtype=np.float64)
 
+    @cached_property
+    def pairs(self) -> tuple[Indices, Indices]:
+        """(calls,) callers and callees, in the order of `counts`."""
+        indices = np.asarray(self._by_callee.indices, dtype=np.intp)
+        return indices, np.repeat(np.arange(self.calls.shape[1]), np.diff(self._by_callee.indptr))
+
     def callers_of(self, callee: int) -> tuple[Indices, Floats]:
         """Who calls a service, and how often."""
         own = slice(*self._by_callee.indptr[callee : callee + 2])
         return self._by_callee.indices[own], self._by_callee.data[own]
+
+    def add_by_caller(self, values: Floats) -> Floats:
+        """(situations, services) the sums over a service's calls; (situations, calls), as `counts`."""
+        return np.asarray((self._of_caller @ values.T).T, dtype=np.float64)
+
+    def most_of_calls(self, values: Floats) -> Floats:
+        """The largest value that a call to a service has; 0 for a service without callers.
+
+        Args:
+            values: (situations, calls), not negative, in the order of `counts`.
+
+        Returns:
+            (situations, services)
+        """
+        found = np.zeros((len(values), self.calls.shape[1]))
+        starts, ends = self._by_callee.indptr[:-1], self._by_callee.indptr[1:]
+        called = np.flatnonzero(ends > starts)
+        if len(called):
+            found[:, called] = np.maximum.reduceat(values, starts[called], axis=1)
+        return found
 
     def most_of_callers(self, values: Floats, weights: Floats) -> Floats:
         """The largest value that a caller has, times the weight of its call; 0 for a service without callers.
@@ -98,13 +124,7 @@ class CallGraph:
         Returns:
             (situations, services)
         """
-        found = np.zeros_like(values)
-        starts, ends = self._by_callee.indptr[:-1], self._by_callee.indptr[1:]
-        called = np.flatnonzero(ends > starts)
-        if len(called):
-            sent = values[:, self._by_callee.indices] * weights
-            found[:, called] = np.maximum.reduceat(sent, starts[called], axis=1)
-        return found
+        return self.most_of_calls(values[:, self.pairs[0]] * weights)
 
     def burst_sizes(self) -> Floats:
         """(services,) calls that a request of a caller makes one after the other, as a callee meets them.
@@ -125,6 +145,13 @@ class CallGraph:
             "callees": listed.col.tolist(),
             "counts": listed.data.tolist(),
         }
+
+    @cached_property
+    def _of_caller(self) -> csr_array:
+        """(services, calls) 1 where a call is a service's own."""
+        callers = self.pairs[0]
+        places = (callers, np.arange(len(callers)))
+        return csr_array((np.ones(len(callers)), places), shape=(self.calls.shape[0], len(callers)))
 
     @cached_property
     def _by_callee(self) -> Any:

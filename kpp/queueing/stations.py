@@ -15,6 +15,7 @@ WORK_VARIABILITY = 0.625  # (1 + cv^2) / 2 of a request's CPU time, at a coeffic
 # of the quota of a period, how much a burst may draw before it is stopped: on average a period is partly gone
 # when the burst begins. Fitted to a simulated CFS: quotas of 20 to 200 ms, requests of 1 to 50 ms.
 QUOTA_AT_HAND = 0.4
+OVERSHOOT = 0.5826  # -zeta(1/2) / sqrt(2 pi): of a normal random walk over 0
 
 
 def erlang_c(server_count: ArrayLike, utilization: ArrayLike) -> Floats:
@@ -94,6 +95,24 @@ def throttled_share(
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.exp(-np.maximum(1 - _floats(utilization), 0.0) * depth / (work * _floats(burst)))
     return np.where(work > 0, share, 0.0)
+
+
+def crowded_share(cpu_seconds: ArrayLike, limit_cores: ArrayLike, utilization: ArrayLike) -> Floats:
+    """The same as `throttled_share` where all requests of a period come at once; 0 to 1.
+
+    The work that a period leaves over is a random walk that is cut at 0: by a quota down, by the work of a
+    Poisson number of requests up. With d = (1 - U) q the mean step and s = sqrt(2 b U q) its deviation, its
+    mean is b U / (1 - U) x exp(-2 x 0.5826 d / s), and what waits of it, on average, is that over c.
+
+    Source: D. Siegmund, Corrected diffusion approximations in certain random walk problems, Advances in
+    Applied Probability 11(4), 1979. Arguments as of `throttled_wait`.
+    """
+    work = _floats(cpu_seconds) * WORK_VARIABILITY
+    quota, busy = CFS_PERIOD_SECONDS * _floats(limit_cores), _floats(utilization)
+    served = (work > 0) & (busy > 0)
+    deviation = np.sqrt(np.where(served, 2 * work * busy * quota, 1.0))
+    steps = np.maximum(1 - busy, 0.0) * quota / np.maximum(deviation, np.finfo(float).eps)
+    return np.where(served, np.exp(-2 * OVERSHOOT * steps), 0.0)
 
 
 def _divide(value: Floats, idle: Floats) -> Floats:

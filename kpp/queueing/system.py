@@ -3,7 +3,8 @@
 Users think and send requests to the entry service; a request visits every service; a service's replicas
 share its visits evenly. A replica is a station that works at full speed until its CPU quota is used up
 (`stations.throttled_wait`), or one that shares its processor, where something else than CPU holds it back.
-A caller that was stopped goes on with many requests at once: its callees meet crowds.
+The users are finitely many, which `kpp.queueing.backlog` allows for. A caller that was stopped goes on with
+many requests at once: its callees meet crowds (`kpp.queueing.crowds`).
 `kpp.queueing.approximate` closes the loop.
 """
 
@@ -12,23 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kpp.queueing.approximate import HALVINGS, solve_closed
+from kpp.queueing.approximate import HALVINGS, solve_saturating
+from kpp.queueing.backlog import closed_backlog, room_of
+from kpp.queueing.crowds import crowds_of
 from kpp.queueing.estimation.capacity import cpu_capacity
-from kpp.queueing.layered import CallGraph
 from kpp.queueing.parameters import LEAST_CYCLE_SECONDS, Parameters, Situations, Solution
-from kpp.queueing.stations import (
-    CFS_PERIOD_SECONDS,
-    processor_sharing_wait,
-    throttled_share,
-    throttled_wait,
-)
+from kpp.queueing.stations import WORK_VARIABILITY, crowded_share, throttled_share
 from kpp.queueing.truncation import truncated_mean
 
 Floats = NDArray[np.float64]
 
-# requests of a crowd that are served side by side: the default number of workers of Istio's sidecar. A
-# runtime with one thread serves one, a node with idle cores more: no table tells.
-AT_ONCE = 2
+FULL = 1e-12  # of a bound: as near, a service is the bottleneck
+AMPLE = 2.0  # times the throughput of users who meet no other: a bound beyond that changes nothing
 
 
 @dataclass(frozen=True)
@@ -38,10 +34,12 @@ class Stations:
     Attributes:
         demand: CPU seconds of one request; NaN where not known.
         saturation: requests per second that all replicas together could serve; infinite if not known.
+        room: of `kpp.queueing.backlog`.
     """
 
     demand: Floats
     saturation: Floats
+    room: Floats
 
     def bound(self, visits: Floats) -> Floats:
         """(situations,) requests per second at the entry service that saturate the bottleneck."""
@@ -53,6 +51,20 @@ class Stations:
         """Of what holds each service back, at flows in requests per second; 0 where that is not known."""
         known = np.isfinite(self.saturation)
         return np.asarray(np.where(known, flows / np.where(known, self.saturation, 1.0), 0.0))
+
+    def log_idle(self, bound: Floats, visits: Floats, log_idle: Floats) -> Floats:
+        """ln(1 - utilization), where the entry's throughput is that near to a bound; (situations, services).
+
+        Args:
+            bound: (situations,) requests per second at the entry, not above `bound(visits)`.
+            visits: (services,) per request to the entry.
+            log_idle: (situations,) ln(1 - throughput / bound).
+        """
+        at_bound = np.minimum(self.utilization(bound[:, None] * visits), 1.0)
+        served = -np.expm1(log_idle)[:, None]
+        with np.errstate(divide="ignore"):
+            apart = np.log1p(-at_bound * np.minimum(served, 1.0))
+        return np.where(at_bound >= 1 - FULL, log_idle[:, None], apart)
 
 
 def solve(parameters: Parameters, situations: Situations) -> Solution:
@@ -67,21 +79,24 @@ def solve(parameters: Parameters, situations: Situations) -> Solution:
     stations = stations_at(parameters, situations, offered)
     factor = parameters.fall.factor(_unsaturated(parameters, situations, offered))
     own = np.nan_to_num(parameters.unloaded) * factor[:, None]
-    others = others_share(users)[:, None]
     working_part, waiting_part = parameters.parts_of_entry()
     working = own @ working_part
+    fastest = users / np.maximum(
+        think + np.maximum(working - parameters.entry_offset, 0.0), LEAST_CYCLE_SECONDS
+    )
+    bound = stations.bound(visits)
+    nearest = np.minimum(bound, AMPLE * fastest)
 
-    def waits(entry_rps: Floats) -> Floats:
-        return waits_of(parameters, situations, stations, entry_rps[:, None] * visits * others)
+    def waits(entry_rps: Floats, log_idle: Floats) -> Floats:
+        flows = entry_rps[:, None] * visits
+        return waits_of(parameters, situations, stations, flows, stations.log_idle(nearest, visits, log_idle))
 
-    def entry_time(entry_rps: Floats) -> Floats:
-        waiting = waits(entry_rps) @ waiting_part
+    def entry_time(entry_rps: Floats, log_idle: Floats) -> Floats:
+        waiting = waits(entry_rps, log_idle) @ waiting_part
         return np.asarray(np.maximum(working + waiting - parameters.entry_offset, 0.0))
 
-    fastest = users / np.maximum(think + entry_time(np.zeros_like(users)), LEAST_CYCLE_SECONDS)
-    bound = stations.bound(visits)
-    entry_rps = solve_closed(users, think, entry_time, np.minimum(fastest, bound))
-    flows, wait = entry_rps[:, None] * visits, waits(entry_rps)
+    entry_rps, log_idle = solve_saturating(users, think, entry_time, nearest)
+    flows, wait = entry_rps[:, None] * visits, waits(entry_rps, log_idle)
     return Solution(
         response_time=_response_times(parameters, own, wait, np.maximum(users / entry_rps - think, 0.0)),
         throughput=flows,
@@ -102,48 +117,63 @@ def stations_at(parameters: Parameters, situations: Situations, offered_rps: Flo
     demand = parameters.demand * factor
     by_cpu = cpu_capacity(situations.cpu_limit, parameters.background, demand, parameters.share)
     ceiling = parameters.ceiling / factor
-    return Stations(demand, situations.replicas * np.fmin(by_cpu, ceiling))
+    saturation = situations.replicas * np.fmin(by_cpu, ceiling)
+    return Stations(demand, saturation, _room(parameters, situations, saturation))
 
 
-def waits_of(parameters: Parameters, situations: Situations, stations: Stations, flows: Floats) -> Floats:
+def waits_of(
+    parameters: Parameters,
+    situations: Situations,
+    stations: Stations,
+    flows: Floats,
+    log_idle: Floats | None = None,
+) -> Floats:
     """(situations, services) seconds that one visit waits: for CPU, and in crowds that stopped callers send.
 
     The replicas of a service share its backlog: a balancer that prefers the less busy of two does as well
     near saturation as one common queue (H. Chen and H.-Q. Ye, Asymptotic optimality of balanced routing,
-    Operations Research 60(1), 2012), and Envoy's does so.
+    Operations Research 60(1), 2012), and Envoy's does so. A request is not in its own way.
 
     Args:
         parameters: of the application.
         situations: that are asked.
         stations: of these.
-        flows: (situations, services) requests per second, without a request's own part (`others_share`).
+        flows: (situations, services) requests per second.
+        log_idle: (situations, services) ln(1 - utilization), where that is known better than from `flows`.
     """
     busy, demand, replicas = stations.utilization(flows), stations.demand, situations.replicas
+    if log_idle is None:
+        with np.errstate(divide="ignore"):
+            log_idle = np.log(np.maximum(1 - busy, 0.0))
+    busy = np.minimum(busy, 1.0)
     shares = np.isfinite(parameters.ceiling)
     limited = np.isfinite(situations.cpu_limit) & np.isfinite(demand) & ~shares
     work = np.where(shares, 0.0, np.nan_to_num(demand) * parameters.share)
     cpu = np.where(limited, work, 0.0) * parameters.variability
     limit = np.where(limited, situations.cpu_limit, 1.0)
+    backlog = closed_backlog(busy, log_idle, stations.room)
+    held = np.where(shares, replicas / stations.saturation, 0.0) * parameters.variability
+    quota = cpu * WORK_VARIABILITY / limit / replicas
     # the other replicas get their share of a burst
-    burst = np.maximum(parameters.burst / replicas, 1.0)
-    held = np.where(shares, replicas / stations.saturation, 0.0)
-    shared = processor_sharing_wait(held, busy) * parameters.variability
-    waits = np.where(shares, shared, throttled_wait(cpu, limit, busy, burst) / replicas)
-    stopped = throttled_share(cpu, limit, busy, burst) * busy
-    crowd = _crowd(parameters.graph, stopped * flows / replicas) / replicas
-    return np.asarray(waits + work / AT_ONCE * np.maximum(crowd - 1, 0.0) / 2, dtype=np.float64)
+    alone = throttled_share(cpu, limit, busy, np.maximum(parameters.burst / replicas, 1.0))
+    waits = np.where(shares, held, quota * alone) * backlog
+    stopped = np.where(shares, 0.0, waits) * flows / replicas
+    crowds = crowds_of(parameters.graph, stopped, flows, replicas, work)
+    together = np.maximum(crowded_share(cpu, limit, busy) - alone, 0.0) * crowds.share
+    left_over = np.where(shares, 0.0, quota * together)
+    waits = waits + crowds.wait + left_over * np.where(left_over > 0, backlog, 0.0)
+    others = others_share(situations.user_count)[:, None]
+    return np.asarray(others * np.where(others > 0, waits, 0.0), dtype=np.float64)
 
 
-def _crowd(graph: CallGraph, resumed_rps: Floats) -> Floats:
-    """(situations, services) calls that arrive at once, since their caller was stopped until its next period.
-
-    As many requests go on as one replica of the caller gets done in a period, each with one call at a time.
-
-    Args:
-        graph: who calls whom.
-        resumed_rps: (situations, services) requests of one replica of each caller that were stopped.
-    """
-    return graph.most_of_callers(resumed_rps * CFS_PERIOD_SECONDS, np.minimum(graph.counts, 1.0))
+def _room(parameters: Parameters, situations: Situations, saturation: Floats) -> Floats:
+    """(situations, services) how many users may be missing before a station's arrivals fall off."""
+    think = np.where(np.isnan(situations.think_time), parameters.think_time, situations.think_time)
+    rest = np.maximum(think + parameters.unloaded_entry(), LEAST_CYCLE_SECONDS)
+    visited = parameters.visit_ratio > 0
+    customers = np.where(visited, saturation / np.where(visited, parameters.visit_ratio, 1.0), np.inf)
+    usual = np.where(np.isfinite(parameters.ceiling), 1.0, WORK_VARIABILITY)
+    return room_of(customers, rest[:, None], usual * parameters.variability)
 
 
 def others_share(user_count: Floats) -> Floats:

@@ -67,7 +67,7 @@ class Hybrid(QueueingNetwork):
         variances = relative_variances(self.network, asked.situations)
         physics = solve(self.network.parameters, asked.situations)
         deviations = self._residual(Residual.deviation, physics, asked.situations)
-        saturated = saturated_callers(physics, self.network.parameters)
+        saturated = saturated_callers(physics, self.network.parameters, asked.situations)
         deviations[RESPONSE_TIME] = np.hypot(deviations[RESPONSE_TIME], self._growth.deviation(saturated))
         deviations[RESPONSE_TIME] *= _share_without_waiting(physics, self.network.parameters)
         for target in LEARNED:
@@ -105,10 +105,11 @@ class Hybrid(QueueingNetwork):
         levels, entry = found.levels, self.network.parameters.entry
         situations = found.measured_situations()
         physics = solve(self.network.parameters, situations)
-        saturated = saturated_callers(physics, self.network.parameters)
+        saturated = saturated_callers(physics, self.network.parameters, situations)
         calm = physics.throughput[:, entry] <= BEGINS * physics.bound
         calm = calm if calm.sum() >= LEAST_LEVELS else np.ones_like(calm)
-        quiet = _share_without_waiting(physics, self.network.parameters) >= MOSTLY_QUIET
+        share = _share_without_waiting(physics, self.network.parameters)
+        quiet = share >= MOSTLY_QUIET
         times = _log(np.where(quiet, levels.typical_response_time, np.nan)) - _log(physics.response_time)
         left_over = {
             RESPONSE_TIME: np.where(calm[:, None], times, np.nan),
@@ -120,7 +121,9 @@ class Hybrid(QueueingNetwork):
             for target, values in left_over.items()
         }
         residual = self._residual(Residual.at, physics, situations)[RESPONSE_TIME]
-        self._growth = learn_growth(np.where(calm[:, None], 0.0, saturated), times - residual)
+        # as `_corrections` applies them
+        weights = np.where(calm[:, None], 0.0, saturated * share)
+        self._growth = learn_growth(weights, times - residual * share)
 
     def _solve(self, situations: Situations) -> Solution:
         parameters = self.network.parameters
@@ -132,7 +135,7 @@ class Hybrid(QueueingNetwork):
         """The factors learned, (situations, services) by target."""
         logs = self._residual(Residual.at, physics, situations)
         parameters = self.network.parameters
-        of_times = logs[RESPONSE_TIME] + self._growth.at(saturated_callers(physics, parameters))
+        of_times = logs[RESPONSE_TIME] + self._growth.at(saturated_callers(physics, parameters, situations))
         logs[RESPONSE_TIME] = of_times * _share_without_waiting(physics, parameters)
         return {target: np.exp(values) for target, values in logs.items()}
 

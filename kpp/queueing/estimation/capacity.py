@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 
 # relative standard errors of capacities that are guesses: limits may be half or none, replicas may be two
 UNSURE_LIMIT, UNSURE_REPLICAS = 0.5, 1.0
+UNSURE_DEMAND = 0.05  # a relative error that demand from light loads has at others, beside that of the fit
 SAME = 0.2  # a plateau within this of what the CPU limit allows is the CPU limit's
 LEAST_ROOM = 0.02  # of a limit, which the background cannot take: a service that runs serves something
 
@@ -100,7 +101,7 @@ def _take_in(
 ) -> Capacity:
     """Believe what was seen of a service: mend share or demand, infer the limit, or set another ceiling."""
     service, seen = plateau.service, plateau.saturation_rps.value
-    error = capacity.error.copy()
+    error, before = capacity.error.copy(), float(np.hypot(capacity.error[plateau.service], UNSURE_DEMAND))
     error[service] = plateau.saturation_rps.relative_error
     capacity = replace(capacity, error=error)
     background, share = fit.background[service], capacity.share[service]
@@ -115,8 +116,20 @@ def _take_in(
         return replace(capacity, share=_put(capacity.share, service, needed))
     if 1 - SAME < needed / share < 1 + SAME:
         explained = max(limit / share - background, LEAST_ROOM * limit) / seen
-        return replace(capacity, demand=_put(capacity.demand, service, explained))
+        return _weigh(capacity, service, explained, before)
     return hold_back(capacity, plateau)
+
+
+def _weigh(capacity: Capacity, service: int, explained: float, before: float) -> Capacity:
+    """Take the mean of the fitted demand and the one that a plateau says, by their relative errors.
+
+    A level at the knee tells the capacity only roughly, one far beyond it better than light loads do.
+    """
+    seen = max(float(capacity.error[service]), 1e-6)
+    trust = before**2 / (before**2 + seen**2)
+    demand = trust * explained + (1 - trust) * float(capacity.demand[service])
+    error = _put(capacity.error, service, trust**0.5 * seen)
+    return replace(capacity, demand=_put(capacity.demand, service, demand), error=error)
 
 
 def _infer_limit(capacity: Capacity, service: int, limit: float) -> Capacity:

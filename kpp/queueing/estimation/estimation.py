@@ -22,7 +22,7 @@ from kpp.queueing.estimation.robust import Estimate, middle, robust_locations
 from kpp.queueing.estimation.visits import estimate_think_time, estimate_visit_ratios
 from kpp.queueing.layered import CallGraph, read_graph
 from kpp.queueing.parameters import LEAST_CYCLE_SECONDS, Parameters, Situations
-from kpp.queueing.system import others_share, stations_at, waits_of
+from kpp.queueing.system import stations_at, waits_of
 
 Floats = NDArray[np.float64]
 
@@ -131,7 +131,7 @@ def _unload(levels: Levels, times: OwnTimes, capacity: Capacity, parameters: Par
     offered = levels.user_count / parameters.cycle_seconds()
     stations = stations_at(parameters, situations, offered)
     flows = np.nan_to_num(levels.throughput)
-    waits = waits_of(parameters, situations, stations, flows * others_share(levels.user_count)[:, None])
+    waits = waits_of(parameters, situations, stations, flows)
     if times.own is times.whole:
         waits = parameters.nest_waits(np.where(np.isfinite(waits), waits, 0.0))
     return unloaded_by_level(times.own, waits, parameters.fall.factor(offered), stations.utilization(flows))

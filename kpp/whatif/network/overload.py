@@ -3,7 +3,7 @@
 A container that has used up its CPU quota stops, and goes on with many requests at once at the next period.
 Its callees meet these crowds, which queue for threads, for sidecars and for the cores of the node, and their
 response times were seen to grow many times although none of them is near its limit. The queueing network has
-a part of that (`kpp.queueing.system`). The rest depends on cores and threads that no table tells. So it is
+a part of that (`kpp.queueing.crowds`). The rest depends on cores and threads that no table tells. So it is
 learned where a saturated load was measured; where none was, none is predicted, and the doubt is part of the
 interval.
 """
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kpp.queueing.parameters import Parameters, Solution
+from kpp.queueing.crowds import crowds_of
+from kpp.queueing.parameters import Parameters, Situations, Solution
 from kpp.whatif.model import State
 from kpp.whatif.plain_data import from_plain, to_plain
 
@@ -23,7 +24,7 @@ LEAST_CALLS = 1e-6  # per request, to be a caller
 BEGINS = 0.8  # of a caller's capacity: from here on its quota is used up in more and more periods
 LARGEST = float(np.log(50))  # of a growth
 UNKNOWN = 1.0  # standard deviation of its logarithm where no saturated load was measured
-ENOUGH = 0.5  # sum of squared `saturated_callers`, from which on a growth is believed as it was seen
+SCATTER = 0.1  # of a level's response time about the model, likewise: a growth has to stand out from it
 LEAST_ERROR = 0.2  # the same where one was: the next one differs
 
 
@@ -57,17 +58,29 @@ class Growth:
         return cls(from_plain(state["logs"]), from_plain(state["errors"]))
 
 
-def saturated_callers(solution: Solution, parameters: Parameters) -> Floats:
-    """(situations, services) how far the busiest caller is saturated, from 0 to 1 at its capacity."""
+def saturated_callers(solution: Solution, parameters: Parameters, situations: Situations) -> Floats:
+    """(situations, services) how much of a service's calls come in crowds, as a root, from 0 to 1.
+
+    A caller at its CPU limit sends more and more of its calls in crowds as its backlog grows, which goes on
+    far beyond its capacity. The first of a crowd already find the cores taken, hence the root. A caller that
+    something else than CPU holds back does not stop; it counts with how near it is to its capacity.
+    """
+    graph, replicas = parameters.graph, situations.replicas
+    unstopped = np.isfinite(parameters.ceiling)
+    flows = np.nan_to_num(solution.throughput)
+    stopped = np.where(unstopped, 0.0, solution.wait * flows / replicas)
+    crowds = crowds_of(graph, stopped, flows, replicas, np.zeros_like(flows))
     part = np.clip((solution.utilization - BEGINS) / (1 - BEGINS), 0.0, 1.0)
-    graph = parameters.graph
-    return graph.most_of_callers(part, (graph.counts > LEAST_CALLS).astype(np.float64))
+    calls = (graph.counts > LEAST_CALLS).astype(np.float64)
+    near = graph.most_of_callers(np.where(unstopped, part, 0.0), calls)
+    return np.asarray(np.maximum(np.sqrt(crowds.share), near), dtype=np.float64)
 
 
 def learn_growth(saturated: Floats, left_over: Floats) -> Growth:
     """Learn the growth from what the network and the residual leave over.
 
-    Least squares through the origin, over the levels at which something was saturated.
+    Least squares through the origin, over the levels at which something was saturated, shrunk as the mean of
+    a normal distribution is whose deviation was `UNKNOWN` before anything was measured.
 
     Args:
         saturated: (levels, services) `saturated_callers`.
@@ -82,5 +95,6 @@ def learn_growth(saturated: Floats, left_over: Floats) -> Growth:
     scatter = np.sqrt((apart**2).sum(axis=0) / freedom)
     # a level at which saturation only begins says little of what it becomes
     errors = np.hypot(np.maximum(scatter, LEAST_ERROR), UNKNOWN * (1 - np.minimum(squares, 1.0)))
-    logs = np.where(known, np.clip(slopes * np.minimum(squares / ENOUGH, 1.0), 0.0, LARGEST), 0.0)
+    believed = squares / (squares + (SCATTER / UNKNOWN) ** 2)
+    logs = np.where(known, np.clip(slopes * believed, 0.0, LARGEST), 0.0)
     return Growth(logs, np.where(known, errors, UNKNOWN))

@@ -4,11 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from kpp.queueing.parameters import Situations
+from kpp.queueing.system import solve
 from kpp.schema import RESPONSE_TIME, SERVICE, TIMESTAMP, USER_COUNT
 from kpp.whatif.campaign import levels_of
 from kpp.whatif.measured import Measured
 from kpp.whatif.model import Campaign
-from kpp.whatif.network.overload import UNKNOWN, learn_growth
+from kpp.whatif.network.overload import UNKNOWN, learn_growth, saturated_callers
+from kpp.whatif.queueing_network import QueueingNetwork
 from kpp.whatif.registry import make_model
 from kpp.whatif.scenario import complete
 from tests.queueing.closed_systems import Chain, Tier
@@ -64,9 +67,28 @@ def test_a_step_at_which_saturation_only_begins_tells_little() -> None:
     begins = learn_growth(np.array([[0.0], [0.1]]), times)
     saturated = learn_growth(np.array([[0.0], [1.0]]), times)
 
-    assert saturated.logs[0] == pytest.approx(np.log(1.2))
-    assert begins.logs[0] < np.log(1.2)
+    assert saturated.logs[0] == pytest.approx(np.log(1.2), rel=0.02)
+    assert begins.logs[0] < 0.6 * np.log(1.2) / 0.1
     assert begins.errors[0] > 4 * saturated.errors[0]
+
+
+def test_crowds_go_on_growing_after_the_caller_is_saturated() -> None:
+    campaign = _campaign([10, 20, 30, 40])
+    network = make_model("queueing")
+    assert isinstance(network, QueueingNetwork)
+    network.fit(campaign)
+    parameters = network.network.parameters
+    users = np.array([40.0, 108.0, 130.0, 300.0])
+    ones = np.ones((len(users), 2))
+    asked = Situations(users, np.full(len(users), np.nan), ones, ones)
+
+    found = saturated_callers(solve(parameters, asked), parameters, asked)
+
+    quick = network.network.layouts.services.index("quick")
+    assert found[0, quick] < 0.1
+    assert np.all(np.diff(found[:, quick]) > 0.05)
+    assert found[-1, quick] > 0.9
+    assert np.all(np.delete(found, quick, axis=1) == 0)  # nobody calls the entry service
 
 
 def test_growth_is_never_below_one() -> None:
