@@ -14,6 +14,7 @@ from kpp.whatif.intervals.conformal import calibrate
 from kpp.whatif.intervals.held_out import errors_on_held_out_loads, spread_of
 from kpp.whatif.intervals.hidden_knees import earliest_knees
 from kpp.whatif.intervals.intervals import Intervals, Place
+from kpp.whatif.intervals.trend import reach_to_trend
 from kpp.whatif.measured import Measured
 from kpp.whatif.model import (
     REPLICAS_USED,
@@ -102,6 +103,8 @@ class CalibratedModel:
         if laws is not None:
             users = asked[USER_COUNT].to_numpy(dtype=np.float64)
             bounds = agree(bounds, values, laws, users, beyond)
+        else:
+            bounds = reach_to_trend(bounds, values, asked, self.measured.levels)
         lower, upper = bounds.lower, bounds.upper
         columns: dict[str, Any] = {}
         for number, target in enumerate(TARGETS):
