@@ -1,12 +1,13 @@
 """How far what-if models foretell overload of applications whose truth is known: the simulator's.
 
-    python benchmarks/whatif_on_simulated.py [CASE ...] [--models hybrid,linear,...]
+    python benchmarks/whatif_on_simulated.py [CASE ...] [--models hybrid,linear,...] [--seed N] [--write]
 
 A case is an application, measured at normal load, and asked in overload with other replicas and limits: once
 from normal load alone, and once with the middle step of the overload learned too, asked for the others. The
 true parameters stay with the simulator. Errors are MAPE in %, means over services; the last columns are the
-share of rows within the 90 % interval, in %, and the mean width of that over the mean observed value. Takes
-some three minutes of CPU time with one model.
+share of rows within the 90 % interval, in %, and the mean width of that over the mean observed value. A
+second table tells the share by the distance from the data, for the first model; --write puts it into
+docs/what-if.md. Takes some three minutes of CPU time with one model.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from coverage_by_distance import held_by_row, render
 from simulated_campaigns import Step, run, steps
 
 from kpp.evaluation.leaderboard import score_trials
@@ -40,6 +42,9 @@ from kpp.whatif.model import Campaign
 
 HERE = Path(__file__).parent
 COVERAGE = 0.9
+PAGE = HERE.parent / "docs" / "what-if.md"
+START, END = "<!-- made by benchmarks/whatif_on_simulated.py: start -->", "<!-- end -->"
+OVERLOAD_SEED = 499  # after that of normal load
 
 
 @dataclass(frozen=True)
@@ -144,11 +149,11 @@ def application_of(case: Case) -> Application:
     return replace(application, services=services)
 
 
-def measure(case: Case) -> tuple[Campaign, Campaign]:
+def measure(case: Case, seed: int) -> tuple[Campaign, Campaign]:
     """Both campaigns, without what is not recorded."""
     application = application_of(case)
-    normal, calls = run(application, case.normal, 1, case.node_cores)
-    overload, _ = run(application, case.overload, 500, case.node_cores)
+    normal, calls = run(application, case.normal, seed, case.node_cores)
+    overload, _ = run(application, case.overload, seed + OVERLOAD_SEED, case.node_cores)
     known_calls = None if "calls" in case.lacking or calls.empty else calls
     return (
         Campaign(record(case, normal), known_calls),
@@ -165,8 +170,8 @@ def record(case: Case, rows: pd.DataFrame) -> pd.DataFrame:
     return rows.drop(columns=[column for column in case.lacking if column in rows and column != CPU_USAGE])
 
 
-def ask(normal: Campaign, overload: Campaign, models: Sequence[str], entry: str, title: str) -> None:
-    """Print a line for each model."""
+def ask(normal: Campaign, overload: Campaign, models: Sequence[str], entry: str, title: str) -> pd.DataFrame:
+    """Print a line for each model; and what the intervals of the first held, of `held_by_row`."""
     trial = try_models(split("extrapolation", Request(normal, overload)), models, 0, COVERAGE, lambda _: None)
     board = score_trials([trial])
     for name in models:
@@ -186,6 +191,7 @@ def ask(normal: Campaign, overload: Campaign, models: Sequence[str], entry: str,
             *(result.mean[target].width for target in (RESPONSE_TIME, THROUGHPUT, CPU_USAGE)),
         ]
         print(f"| {title} | {name} | {' | '.join(_percent(cell) for cell in cells)} |", flush=True)
+    return held_by_row(trial, models[0], entry) if models[0] in trial.predicted else pd.DataFrame()
 
 
 def middle(levels: Sequence[Step]) -> int:
@@ -209,24 +215,33 @@ def main() -> None:
     )
     parser.add_argument("cases", nargs="*", help=f"of {'; '.join(CASES)}; all if none is given")
     parser.add_argument("--models", default="hybrid", help="of the registry, separated by commas")
+    parser.add_argument("--seed", type=int, default=1, help="of the simulator")
+    parser.add_argument("--write", action="store_true", help="the second table into docs/what-if.md")
     asked = parser.parse_args()
     columns = ["throughput", "CPU", "entry RT", "others' RT"]
     columns += [f"{target} {what}" for what in ("in", "width") for target in ("RT", "X", "CPU")]
     print(f"| case | model | {' | '.join(columns)} |")
     print(f"|---|---|{'---:|' * len(columns)}")
+    alone, with_step = [], []
     for name in asked.cases or CASES:
         case = CASES[name]
         entry = application_of(case).entry_service
-        normal, overload = measure(case)
+        normal, overload = measure(case, asked.seed)
         models = asked.models.split(",")
-        ask(normal, overload, models, entry, name)
+        alone.append(ask(normal, overload, models, entry, name))
         rows = overload.measurements
         first = rows[USER_COUNT] == middle(case.overload)
-        with_step = replace(
+        learned = replace(
             normal, measurements=pd.concat([normal.measurements, rows[first]], ignore_index=True)
         )
         rest = replace(overload, measurements=rows[~first].reset_index(drop=True))
-        ask(with_step, rest, models, entry, f"{name} + step")
+        with_step.append(ask(learned, rest, models, entry, f"{name} + step"))
+    table = render(alone, with_step)
+    print(f"\n{table}")
+    if asked.write:
+        before, _, found = PAGE.read_text().partition(START)
+        after = found.partition(END)[2]
+        PAGE.write_text(f"{before}{START}\n\n{table}\n\n{END}{after}")
 
 
 if __name__ == "__main__":

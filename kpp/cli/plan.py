@@ -95,6 +95,8 @@ def plan(  # noqa: PLR0913 - typer makes an option of each parameter
     if short:
         loads = ", ".join(f"{each.question.user_count:g}" for each in short)
         mend = "allow more, start otherwise, or look at what makes it up with `kpp predict --explain`"
+        if all(each.foreseen is not None for each in short):
+            mend = f"measure a step of {loads} users with the replicas foreseen, and fit again"
         raise ShortfallError(
             f"{name_objectives(bounds)} cannot be kept at {loads} users: {short[0].why}", mend=mend
         )

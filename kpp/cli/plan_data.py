@@ -35,6 +35,7 @@ def _plan_as_data(plan: Plan) -> dict[str, Any]:
         "replicas": dict(plan.last.replicas),
         "interval_keeps_it": plan.reached and all(certain),
         "not_scaled": list(plan.unscalable),
+        "to_measure": _step_to_measure(plan),
         "steps": [
             {
                 "changed": step.changed,
@@ -56,6 +57,14 @@ def _plan_as_data(plan: Plan) -> dict[str, Any]:
             for step in plan.steps
         ],
     }
+
+
+def _step_to_measure(plan: Plan) -> dict[str, Any] | None:
+    """What would make the plan certain, where it is not."""
+    if plan.foreseen is None:
+        return None
+    users = {"user_count": plan.question.user_count, "certain_up_to_users": plan.certain_users}
+    return {**users, "replicas": dict(plan.foreseen)}
 
 
 def _pairs(plan: Plan, step: Step) -> list[tuple[Objective, Outcome]]:

@@ -124,6 +124,10 @@ def _conclusion(model: str, plan: Plan, models: str) -> Iterator[str]:
         yield f"Cannot be kept: {plan.why}. The last step has {_tell_layout(last.replicas)}."
         if plan.unscalable:
             yield f"Not scaled, since no capacity of theirs is known: {', '.join(plan.unscalable)}."
+        if plan.foreseen is not None:
+            kept = "them" if several else "it"
+            yield f"The prediction alone keeps {kept} with {_tell_layout(plan.foreseen)}."
+            yield _tell_what_to_measure(plan)
         return
     subject = "The objectives hold" if several else "The objective holds"
     yield f"{subject} with {_tell_layout(last.replicas)}."
@@ -131,6 +135,13 @@ def _conclusion(model: str, plan: Plan, models: str) -> Iterator[str]:
         yield f"With one replica fewer of any that were added {'they' if several else 'it'} would not."
     yield _tell_certainty(plan)
     yield f"{_command(model, plan, models)} has the rest."
+
+
+def _tell_what_to_measure(plan: Plan) -> str:
+    """The step of a campaign that would make a plan certain."""
+    users = plan.question.user_count
+    known = f"Up to {plan.certain_users} users that is certain. " if plan.certain_users else ""
+    return f"{known}To be sure, measure a step of {users:g} users with these replicas and fit again."
 
 
 def _command(model: str, plan: Plan, models: str) -> str:

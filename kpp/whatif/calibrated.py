@@ -12,7 +12,9 @@ from kpp.whatif.campaign import MINUTES, levels_of
 from kpp.whatif.intervals.agreement import agree
 from kpp.whatif.intervals.conformal import calibrate
 from kpp.whatif.intervals.held_out import errors_on_held_out_loads, spread_of
+from kpp.whatif.intervals.hidden_knees import earliest_knees
 from kpp.whatif.intervals.intervals import Intervals, Place
+from kpp.whatif.intervals.trend import reach_to_trend
 from kpp.whatif.measured import Measured
 from kpp.whatif.model import (
     REPLICAS_USED,
@@ -93,18 +95,23 @@ class CalibratedModel:
         distances = np.maximum(self.measured.distance(asked), apart)
         beyond = np.array([text != "" for text in outside], dtype=bool)
         spreads = spread_of(self.model, asked, values)
-        place = Place(distances, beyond, spreads, self.measured.highest(asked))
-        bounds = self.intervals.around(asked, values, place, coverage)
-        if isinstance(self.model, KnowsLaws):
+        laws = self.model.laws(asked) if isinstance(self.model, KnowsLaws) else None
+        above = self.measured.is_above(asked)
+        place = Place(distances, beyond, spreads, above)
+        knees = earliest_knees(self.measured, asked, values, laws)
+        bounds = self.intervals.around(asked, values, place, knees, coverage)
+        if laws is not None:
             users = asked[USER_COUNT].to_numpy(dtype=np.float64)
-            bounds = agree(bounds, values, self.model.laws(asked), users, beyond)
+            bounds = agree(bounds, values, laws, users, beyond)
+        else:
+            bounds = reach_to_trend(bounds, values, asked, self.measured.levels)
         lower, upper = bounds.lower, bounds.upper
         columns: dict[str, Any] = {}
         for number, target in enumerate(TARGETS):
             columns[target] = points[target]
             columns[lower_of(target)], columns[upper_of(target)] = lower[:, number], upper[:, number]
         bounded = np.isfinite(lower) & np.isfinite(upper)
-        known = Known(outside, distances, self.intervals.reach, self._highest_rps(), bounded)
+        known = Known(outside, distances, self.intervals.tried(above), self._highest_rps(), bounded)
         answers = pd.DataFrame(columns).join(judge(self.model, asked, points, known)).iloc[: len(scenario)]
         answers.index = scenario.index
         return pd.concat([scenario, answers], axis=1)

@@ -61,14 +61,33 @@ class Measured:
         Returns:
             (rows, 3), own units; NaN where nothing was measured.
         """
-        found = np.full((len(scenario), len(TARGETS)), np.nan)
+        return self.most_of(scenario, self.levels[list(TARGETS)].to_numpy(dtype=np.float64))
+
+    def most_of(self, scenario: pd.DataFrame, values: Floats) -> Floats:
+        """The most of some values of the levels, as of `highest`.
+
+        Args:
+            scenario: that is asked.
+            values: (levels, columns).
+
+        Returns:
+            (rows, columns)
+        """
+        found = np.full((len(scenario), values.shape[1]), np.nan)
         replicas = scenario[REPLICAS].to_numpy(dtype=np.float64)
         for rows, levels in self._by_service(scenario):
-            measured = levels[list(TARGETS)].to_numpy(dtype=np.float64)
-            most = np.argmax(np.nan_to_num(measured, nan=-np.inf), axis=0)
+            own = values[levels.index]
+            most = np.argmax(np.nan_to_num(own, nan=-np.inf), axis=0)
             ratios = replicas[rows][:, None] / levels[REPLICAS].to_numpy(dtype=np.float64)[most]
-            found[rows] = measured[most, range(len(TARGETS))] * np.fmin(ratios, 1.0)
+            found[rows] = own[most, range(values.shape[1])] * np.fmin(ratios, 1.0)
         return found
+
+    def is_above(self, scenario: pd.DataFrame) -> NDArray[np.bool_]:
+        """(rows,) whether more users are asked for than were measured of the row's service."""
+        most = self.levels.groupby(SERVICE)[USER_COUNT].max()
+        highest = scenario[SERVICE].astype(str).map(most).to_numpy(dtype=np.float64)
+        above: NDArray[np.bool_] = scenario[USER_COUNT].to_numpy(dtype=np.float64) > highest
+        return above
 
     def paused_apart(self, scenario: pd.DataFrame, throughputs: Floats) -> tuple[list[str], Floats]:
         """How far the load of rows with a think time of their own lies from the measured ones.

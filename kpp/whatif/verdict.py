@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kpp.schema import TARGETS
+from kpp.whatif.measured import SAME
 from kpp.whatif.model import (
     EXTRAPOLATING,
     IN_RANGE,
@@ -30,14 +31,14 @@ class Known:
     Attributes:
         outside: (rows,), what of each was not measured, of `Measured.outside`.
         distances: (rows,), of `Measured.distance`.
-        reach: the longest distance at which the model was tried.
+        reach: (rows,), the longest distance at which the model was tried in the row's direction.
         highest_rps: service -> the highest throughput measured at any load.
         bounded: (rows, 3), whether there is an interval.
     """
 
     outside: list[str]
     distances: NDArray[np.float64]
-    reach: float
+    reach: NDArray[np.float64]
     highest_rps: dict[str, float]
     bounded: NDArray[np.bool_]
 
@@ -55,8 +56,8 @@ def judge(model: WhatIfModel, scenario: pd.DataFrame, predicted: pd.DataFrame, k
     knows_pauses = isinstance(model, KnowsSaturation)
     other_pause = scenario[THINK_TIME].notna().to_numpy() & (not knows_pauses)
     tails = _tails(predicted[list(TARGETS)].isna().to_numpy(), known.bounded)
-    rows = zip(known.outside, known.distances, reasons, other_pause, tails, strict=True)
-    judged = [_judge_row(model.name, known.reach, *row) for row in rows]
+    rows = zip(known.reach, known.outside, known.distances, reasons, other_pause, tails, strict=True)
+    judged = [_judge_row(model.name, *row) for row in rows]
     return pd.DataFrame(judged, columns=[VERDICT, REASON], index=scenario.index)
 
 
@@ -74,7 +75,7 @@ def _judge_row(
     if other_pause:
         return UNSUPPORTED, f"{name} cannot tell what another think time changes{tail}"
     reason = "; ".join(part for part in (saturation, outside) if part)
-    if outside and distance > MOST_REACHES * reach:
+    if outside and distance > MOST_REACHES * reach * (1 + SAME):
         return UNSUPPORTED, f"{reason}; {_tell_reach(name, distance, reach)}{tail}"
     if outside:
         return EXTRAPOLATING, reason + tail

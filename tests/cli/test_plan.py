@@ -108,10 +108,39 @@ def test_what_cannot_be_kept_exits_with_5_and_shows_how_far_it_came(
 def test_certainty_asks_for_more(models: str, capsys: pytest.CaptureFixture[str]) -> None:
     found = []
     for more in ([], ["--certain"]):
-        main_ok(["plan", "--users", "150", *SLOW, "--models", models, "--json", *more])
+        main_ok(["plan", "--users", "100", *SLOW, "--models", models, "--json", *more])
         found.append(json.loads(capsys.readouterr().out)["plans"][0])
     assert found[1]["interval_keeps_it"]
     assert sum(found[1]["replicas"].values()) >= sum(found[0]["replicas"].values())
+
+
+def test_what_cannot_be_certain_says_what_to_measure(models: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--users", "400", *SLOW, "--models", models]
+    main_ok(["plan", *arguments, "--json"])
+    (likely,) = json.loads(capsys.readouterr().out)["plans"]
+    assert likely["to_measure"] is None
+
+    shown = {}
+    for more in ([], ["--json"]):
+        with pytest.raises(SystemExit) as exit_:
+            main(["plan", *arguments, "--certain", *more])
+        assert exit_.value.code == 5
+        shown[bool(more)] = capsys.readouterr()
+
+    (plan,) = json.loads(shown[True].out)["plans"]
+    assert plan["to_measure"]["replicas"] == likely["replicas"]
+    certain = plan["to_measure"]["certain_up_to_users"]
+    assert 80 < certain < 400
+    text = " ".join(shown[False].out.split())
+    assert f"Up to {certain} users that is certain. To be sure, measure a step of 400 users" in text
+    assert "measure a step of 400 users" in shown[False].err.splitlines()[-1]
+    counts = [
+        word for name, count in likely["replicas"].items() for word in ("--replicas", f"{name}={count}")
+    ]
+    for users, holds in ((certain, True), (certain + 1, False)):
+        main_ok(["predict", "--users", str(users), *counts, "--models", models, "--json"])
+        rows = {row["Service"]: row for row in json.loads(capsys.readouterr().out)["predictions"]}
+        assert (rows["frontend"]["Response Time (s) upper"] <= 0.03) == holds
 
 
 @pytest.mark.parametrize(

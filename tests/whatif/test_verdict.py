@@ -61,7 +61,9 @@ def give(
     """Judge one row of the frontend."""
     row = {SERVICE: "frontend", USER_COUNT: 50.0, REPLICAS: 1.0, **columns}
     predicted = pd.DataFrame({target: [rps] for target in TARGETS})
-    known = Known([outside], np.array([distance]), 0.7, {"frontend": 17.0}, np.ones((1, 3), dtype=bool))
+    known = Known(
+        [outside], np.array([distance]), np.full(1, 0.7), {"frontend": 17.0}, np.ones((1, 3), dtype=bool)
+    )
     judged = judge(model, complete(pd.DataFrame([row])), predicted, known)
     return judged[VERDICT].iloc[0], judged[REASON].iloc[0]
 
@@ -101,7 +103,9 @@ def test_saturation_is_named_with_what_was_measured() -> None:
 def test_what_stands_beside_a_saturated_service_says_which_one_it_is() -> None:
     scenario = complete(pd.DataFrame({SERVICE: ["frontend", "cart"], USER_COUNT: 500.0, REPLICAS: 1.0}))
     predicted = pd.DataFrame({target: [62.0, 31.0] for target in TARGETS})
-    known = Known(["", ""], np.zeros(2), 0.7, {"frontend": 17.0, "cart": 8.0}, np.ones((2, 3), dtype=bool))
+    known = Known(
+        ["", ""], np.zeros(2), np.full(2, 0.7), {"frontend": 17.0, "cart": 8.0}, np.ones((2, 3), dtype=bool)
+    )
 
     assert judge(Physical(), scenario, predicted, known)[REASON].tolist() == [
         "1 frontend replica saturates at 62 req/s; measured up to 17",
@@ -129,7 +133,7 @@ def test_what_could_not_be_estimated_is_named(missing: list[str], expected: tupl
     predicted = pd.DataFrame({target: [1.0] for target in TARGETS}).assign(**dict.fromkeys(missing, np.nan))
     bounded = predicted.notna().to_numpy()
 
-    judged = judge(Learned(), scenario, predicted, Known([""], np.zeros(1), 0.7, {}, bounded))
+    judged = judge(Learned(), scenario, predicted, Known([""], np.zeros(1), np.full(1, 0.7), {}, bounded))
 
     assert (judged[VERDICT].iloc[0], judged[REASON].iloc[0]) == expected
 
@@ -137,7 +141,7 @@ def test_what_could_not_be_estimated_is_named(missing: list[str], expected: tupl
 def test_a_point_without_an_interval_says_why() -> None:
     scenario = complete(pd.DataFrame({SERVICE: ["frontend"], USER_COUNT: 50.0}))
     predicted = pd.DataFrame({target: [1.0] for target in TARGETS})
-    known = Known(["90 users, measured 50"], np.array([0.6]), 0.0, {}, np.zeros((1, 3), dtype=bool))
+    known = Known(["90 users, measured 50"], np.array([0.6]), np.zeros(1), {}, np.zeros((1, 3), dtype=bool))
 
     judged = judge(Learned(), scenario, predicted, known)
 

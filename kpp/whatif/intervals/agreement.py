@@ -29,19 +29,25 @@ class Laws:
 
     Attributes:
         situation: of each.
-        think_time_seconds: Z, at rows of the entry service; NaN elsewhere.
+        entry_service: its name.
+        is_entry: whether it is the row's.
+        think_time_seconds: Z.
         unloaded_seconds: R of the entry service without any waiting.
         visits: to the row's service for each request to the entry service.
         cpu_limit_cores: of all replicas together, where it was recorded; infinite elsewhere.
         limited_share: of the CPU that is measured, which the limit holds back.
+        capacities_known: whether those of all services are, be it as a guess.
     """
 
     situation: NDArray[np.intp]
+    entry_service: str
+    is_entry: Mask
     think_time_seconds: Floats
     unloaded_seconds: float
     visits: Floats
     cpu_limit_cores: Floats
     limited_share: Floats
+    capacities_known: bool
 
 
 @dataclass(frozen=True)
@@ -51,8 +57,8 @@ class Bounds:
     Attributes:
         lower, upper: own units; NaN where there is none.
         noise: the part of their half-widths, in logarithms, that single minutes add to the mean of many.
-        room: (rows,) the part of throughput's lower half-width, in logarithms, that leaves room for a knee
-            farther than the loads at which response times were tried.
+        room: (rows,) by how much longer, in logarithms, a user's whole cycle may take behind a knee of the
+            row's service that nothing shows.
     """
 
     lower: Floats
@@ -75,7 +81,7 @@ def agree(bounds: Bounds, points: Floats, laws: Laws, user_counts: Floats, beyon
     lower, upper = bounds.lower.copy(), bounds.upper.copy()
     known = np.isfinite(bounds.lower) & np.isfinite(bounds.upper)
     slowed = points[:, _TIME] > SLOWED * laws.unloaded_seconds
-    rows = (beyond | slowed) & np.isfinite(laws.think_time_seconds) & known[:, [_TIME, _FLOW]].all(axis=1)
+    rows = (beyond | slowed) & laws.is_entry & known[:, [_TIME, _FLOW]].all(axis=1)
     rows &= points[:, _FLOW] > 0
     if rows.any():
         part = Bounds(lower[rows], upper[rows], bounds.noise[rows], bounds.room[rows])
@@ -83,7 +89,9 @@ def agree(bounds: Bounds, points: Floats, laws: Laws, user_counts: Floats, beyon
             part, points[rows], laws.think_time_seconds[rows], user_counts[rows], slowed[rows]
         )
         contained = _contained(laws, rows, upper[:, _TIME])
-        upper[beyond, _TIME] = np.fmax(np.fmin(upper[:, _TIME], contained), points[:, _TIME])[beyond]
+        callees = np.maximum(upper[:, _TIME], _behind_own_knee(bounds, points, user_counts))
+        times = np.where(laws.is_entry, upper[:, _TIME], callees)
+        upper[beyond, _TIME] = np.fmax(np.fmin(times, contained), points[:, _TIME])[beyond]
     cpu = upper[:, _CPU]
     within = np.minimum(laws.limited_share * cpu, laws.cpu_limit_cores) + (1 - laws.limited_share) * cpu
     upper[:, _CPU] = np.fmax(np.fmin(cpu, within), points[:, _CPU])
@@ -100,6 +108,15 @@ def _contained(laws: Laws, entries: Mask, upper_seconds: Floats) -> Floats:
     visited = laws.visits > 0
     visits = np.where(visited, np.minimum(laws.visits, 1.0), 1.0)
     return np.where(visited, of_entry[laws.situation] / visits, np.inf)
+
+
+def _behind_own_knee(bounds: Bounds, points: Floats, user_counts: Floats) -> Floats:
+    """(rows,) the response time of a service where users wait in line; what they do elsewhere stays."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between_visits = user_counts / points[:, _FLOW]
+        behind = points[:, _TIME] + between_visits * np.expm1(bounds.room)
+    waits = (bounds.room > 0) & np.isfinite(behind)
+    return np.where(waits, behind * np.exp(bounds.noise[:, _TIME]), 0.0)
 
 
 def _one_unknown(

@@ -61,7 +61,10 @@ def calibrate(held_out: HeldOutErrors, campaign: Campaign) -> Intervals:
         for service, difficulty in difficulties.items()
     }
     usual = np.stack([_median(np.abs(held_out.errors[held_out.beyond == where])) for where in (False, True)])
-    return Intervals(services, span, nearest, float(held_out.distances.max(initial=0.0)), usual)
+    reach, above = (
+        float(each.max(initial=0.0)) for each in (held_out.distances, held_out.distances[held_out.above])
+    )
+    return Intervals(services, span, nearest, reach, above, usual)
 
 
 def _quantiles(scores: Floats, held_out: HeldOutErrors, where: Mask) -> Mapping[str, Floats]:

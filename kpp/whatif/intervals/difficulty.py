@@ -22,7 +22,7 @@ MEDIAN_TO_MEAN = float(np.sqrt(np.pi / 2))
 # Beyond all measured loads there may be a knee that nothing before it shows: a pool, a lock, a thread, a node
 # without spare cores. Farther than any load that was left out, the standard deviation of a response time's
 # error is taken to grow as fast as the load. Throughput and CPU can only be less than without the knee: their
-# 90 % interval reaches down to the most that was measured, which a closed system goes on doing beyond a knee.
+# 90 % interval reaches down to what there is behind the earliest one (`kpp.whatif.intervals.hidden_knees`).
 KNEE_RISE = np.array([1.0 if target == RESPONSE_TIME else 0.0 for target in TARGETS])
 KNEE_FALL = np.array([0.0 if target == RESPONSE_TIME else 1 / norm.ppf(0.95) for target in TARGETS])
 

@@ -42,6 +42,7 @@ class HeldOutErrors:
         distances: (rows,), of `Measured.distance` from what the fold's model had learned.
         spans: (rows,), `span_of` the user counts that it had learned.
         beyond: (rows,), whether the row lay outside of what that model had learned.
+        above: (rows,), whether its load was higher than all those.
         errors: (rows, 3), ln(observed + resolution) - ln(predicted + resolution); NaN if either is not known.
         spreads: (rows, 3), of `spread_of`.
         throughput_rps: (rows,), predicted.
@@ -52,6 +53,7 @@ class HeldOutErrors:
     distances: Floats
     spans: Floats
     beyond: NDArray[np.bool_]
+    above: NDArray[np.bool_]
     errors: Floats
     spreads: Floats
     throughput_rps: Floats
@@ -150,6 +152,7 @@ def _ask(model: WhatIfModel, learned: Campaign, asked: pd.DataFrame, fold: int) 
         distances=measured.distance(scenario)[positions],
         spans=np.full(len(asked), span_of(learned.measurements[USER_COUNT])),
         beyond=np.array([text != "" for text in measured.outside(scenario)], dtype=bool)[positions],
+        above=measured.is_above(scenario)[positions],
         errors=to_logs(observed) - to_logs(predicted)[positions],
         spreads=spread_of(model, scenario, predicted)[positions],
         throughput_rps=predicted[positions, list(TARGETS).index(THROUGHPUT)],
@@ -163,6 +166,7 @@ def _nothing() -> HeldOutErrors:
         np.empty(0, np.int64),
         no_rows,
         no_rows,
+        np.empty(0, bool),
         np.empty(0, bool),
         no_targets,
         no_targets,

@@ -1,7 +1,7 @@
 """Intervals around predictions: what a calibration found, put around any model's points."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from kpp.schema import SERVICE, TARGETS, THROUGHPUT
 from kpp.whatif.intervals.agreement import Bounds
 from kpp.whatif.intervals.difficulty import KNEE_FALL, KNEE_RISE, Difficulty
 from kpp.whatif.intervals.held_out import RESOLUTION, to_logs
+from kpp.whatif.intervals.hidden_knees import Knees
 from kpp.whatif.model import State
 from kpp.whatif.plain_data import from_plain, to_plain
 
@@ -31,17 +32,17 @@ class Place:
         distances: (rows,), of `Measured.distance`.
         beyond: (rows,), outside of the measured range.
         spreads: (rows, 3), of `spread_of`.
-        highest: (rows, 3), of `Measured.highest`.
+        above: (rows,), of `Measured.is_above`.
     """
 
     distances: Floats
     beyond: Mask
     spreads: Floats
-    highest: Floats
+    above: Mask
 
     def of(self, rows: NDArray[np.intp]) -> "Place":
         """Some of the rows."""
-        return Place(self.distances[rows], self.beyond[rows], self.spreads[rows], self.highest[rows])
+        return Place(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Intervals:
         span: of the campaign's user counts.
         nearest: the usual distance of inner loads that were left out: nearer ones count as no easier.
         reach: the longest distance at which the model was tried.
+        reach_above: the same, of loads above those that were learned.
         usual_errors: (2, 3): the median |error| over all services, within and beyond the measured range; NaN
             where no load could be left out.
     """
@@ -79,20 +81,24 @@ class Intervals:
     span: float
     nearest: float
     reach: float
+    reach_above: float
     usual_errors: Floats
 
-    def around(self, scenario: pd.DataFrame, predicted: Floats, place: Place, coverage: float) -> Bounds:
+    def around(
+        self, scenario: pd.DataFrame, predicted: Floats, place: Place, knees: Knees, coverage: float
+    ) -> Bounds:
         """Lower and upper bounds; NaN where there is no prediction.
 
         Args:
             scenario: with the index 0, 1, ….
             predicted: (rows, 3), own units.
             place: of each row.
+            knees: that nothing shows.
             coverage: one of `COVERAGES`.
         """
         at = COVERAGES.index(coverage)
         unmeasured = np.where(place.beyond & np.isfinite(place.distances), place.distances, 0.0)
-        untried = np.maximum(unmeasured - self.reach, 0.0)
+        untried = np.maximum(unmeasured - self.tried(place.above), 0.0)
         deviations = float(norm.ppf((1 + coverage) / 2))
         rise = deviations * np.outer(untried, KNEE_RISE)
         widths, noise = np.full(predicted.shape, np.nan), np.zeros(predicted.shape)
@@ -104,16 +110,20 @@ class Intervals:
                 widths[rows] = self._half_widths(known, minute, here, at, deviations)
                 noise[rows] = minute * known.inside[at]
         logs = to_logs(predicted)
-        above = np.nan_to_num(logs - to_logs(place.highest), nan=np.inf)  # what was measured
+        above = np.nan_to_num(logs - to_logs(knees.least), nan=np.inf)
         knee = deviations * KNEE_FALL * np.clip(above, 0.0, unmeasured[:, None])
-        lower = np.exp(logs - np.hypot(widths, knee) - rise)
+        lower = np.exp(logs - widths - knee - rise)
         upper = np.exp(np.minimum(logs + widths + rise, LARGEST_LOG))
         return Bounds(
             np.maximum(lower - RESOLUTION, 0.0),
             np.maximum(upper - RESOLUTION, 0.0),
             np.minimum(np.nan_to_num(noise), np.nan_to_num(widths)),
-            np.minimum(knee[:, FLOW], deviations * untried),
+            _room(predicted, np.nan_to_num(widths - noise), knees, unmeasured, deviations),
         )
+
+    def tried(self, above: Mask) -> Floats:
+        """(rows,) how far the model was tried in their direction."""
+        return np.where(above, self.reach_above, self.reach)
 
     def _half_widths(
         self, known: ServiceIntervals, noise: Floats, place: Place, at: int, deviations: float
@@ -125,7 +135,8 @@ class Intervals:
         """
         distances = np.maximum(place.distances, self.nearest)
         spreads = np.maximum(place.spreads, known.spread)
-        far = np.maximum(distances / self.reach, 1.0) if self.reach > 0 else 1.0
+        tried = self.tried(place.above)
+        far = np.where(tried > 0, np.maximum(distances / np.where(tried > 0, tried, 1.0), 1.0), 1.0)
         difficulty = known.difficulty.at(noise, distances, distances / self.span, spreads, far)
         nearest = np.full(len(distances), self.nearest)
         usual = known.difficulty.at(noise, nearest, nearest / self.span, known.spread)
@@ -145,7 +156,12 @@ class Intervals:
             }
             for name, each in self.services.items()
         }
-        numbers = {"span": self.span, "nearest": self.nearest, "reach": self.reach}
+        numbers = {
+            "span": self.span,
+            "nearest": self.nearest,
+            "reach": self.reach,
+            "reach_above": self.reach_above,
+        }
         return {
             "coverages": list(COVERAGES),
             **numbers,
@@ -162,5 +178,14 @@ class Intervals:
         for name, each in state["services"].items():
             others = {part: from_plain(each[part]) for part in ("spread", "inside", "beyond")}
             services[name] = ServiceIntervals(Difficulty.restore(each["difficulty"]), **others)
-        span, nearest, reach = (float(state[name]) for name in ("span", "nearest", "reach"))
-        return cls(services, span, nearest, reach, from_plain(state["usual_errors"]))
+        names = ("span", "nearest", "reach", "reach_above")
+        span, nearest, reach, above = (float(state[name]) for name in names)
+        return cls(services, span, nearest, reach, above, from_plain(state["usual_errors"]))
+
+
+def _room(predicted: Floats, unsure: Floats, knees: Knees, unmeasured: Floats, deviations: float) -> Floats:
+    """(rows,) of `Bounds.room`."""
+    least = knees.least_rps(np.maximum(unsure[:, FLOW], 0.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        over = np.nan_to_num(np.log(predicted[:, FLOW] / least))
+    return np.asarray(deviations * KNEE_FALL[FLOW] * np.clip(over, 0.0, unmeasured), dtype=np.float64)

@@ -13,6 +13,7 @@ from kpp.whatif.network.state import FittedNetwork
 from kpp.whatif.situations import AskedSituations
 
 Floats = NDArray[np.float64]
+_CPU = list(TARGETS).index(CPU_USAGE)
 
 
 def by_target(solution: Solution) -> dict[str, Floats]:
@@ -57,15 +58,18 @@ def as_laws(asked: AskedSituations, network: FittedNetwork) -> Laws:
     think = np.where(np.isnan(situations.think_time), parameters.think_time, situations.think_time)
     entry = np.arange(len(network.layouts.services)) == parameters.entry
     recorded = (np.array(network.limit_source) == LimitSource.RECORDED.value) & network.replicas_recorded
-    limits = situations.replicas * situations.cpu_limit
+    limits, unknown = situations.replicas * situations.cpu_limit, LimitSource.UNKNOWN.value
     per_situation = np.ones_like(limits)
     return Laws(
         situation=asked.rows,
-        think_time_seconds=asked.pick(np.where(entry, think[:, None], np.nan)),
+        entry_service=network.layouts.services[parameters.entry],
+        is_entry=asked.pick(entry * per_situation) == 1.0,
+        think_time_seconds=asked.pick(think[:, None] * per_situation),
         unloaded_seconds=parameters.unloaded_entry(),
         visits=asked.pick(np.nan_to_num(parameters.visit_ratio) * per_situation),
         cpu_limit_cores=asked.pick(np.where(recorded & np.isfinite(limits), limits, np.inf)),
         limited_share=asked.pick(parameters.share * per_situation),
+        capacities_known=unknown not in network.limit_source and bool(network.measured[:, _CPU].all()),
     )
 
 

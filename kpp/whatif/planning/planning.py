@@ -4,7 +4,7 @@ docs/adr/0058-replicas-one-by-one.md says why the search is this one.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,6 +28,9 @@ class Plan:
         why: if not, the reason.
         measured: the replicas at the nearest measured load.
         unscalable: services whose capacity is not known, so that more replicas of them say nothing.
+        foreseen: where certainty was asked for and not reached: the replicas with which the prediction alone
+            keeps the objectives; None if none do.
+        certain_users: up to so many users these keep them with certainty.
     """
 
     question: Question
@@ -36,6 +39,8 @@ class Plan:
     why: str
     measured: Layout
     unscalable: tuple[str, ...]
+    foreseen: Layout | None = None
+    certain_users: int = 0
 
     @property
     def last(self) -> Step:
@@ -71,7 +76,27 @@ def find_replicas(model: CalibratedModel, question: Question, start: Layout) -> 
     if reached:
         steps += search.trim(steps)
     measured = planner.begin({})
-    return Plan(question, tuple(steps), reached, "" if reached else why, measured, planner.unscalable)
+    plan = Plan(question, tuple(steps), reached, "" if reached else why, measured, planner.unscalable)
+    return plan if reached or not question.certain else _add_foreseen(model, plan, start)
+
+
+def _add_foreseen(model: CalibratedModel, plan: Plan, start: Layout) -> Plan:
+    """What is to be measured, where certainty cannot be had without."""
+    likely = find_replicas(model, replace(plan.question, certain=False), start)
+    if not likely.reached:
+        return plan
+    layout = likely.last.replicas
+
+    def is_certain(users: int) -> bool:
+        planner = Planner.of(model, replace(plan.question, user_count=users))
+        (step,) = planner.assess([layout], [None])
+        return max(_excesses(planner.question, step)) <= HOLDS
+
+    least, most = 0, int(plan.question.user_count)  # is certain, is not
+    while most - least > 1:
+        middle = (least + most) // 2
+        least, most = (middle, most) if is_certain(middle) else (least, middle)
+    return replace(plan, foreseen=layout, certain_users=least)
 
 
 def spread_over_services(objectives: Sequence[Objective], services: Sequence[str]) -> list[Objective]:

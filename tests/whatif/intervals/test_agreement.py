@@ -23,15 +23,16 @@ ENTRY = "web"
 
 def laws_of(rows: int, limit: float = np.inf, share: float = 1.0) -> Laws:
     """The first row is the entry service, the others are called by it; all are one situation."""
-    pauses = np.full(rows, np.nan)
-    pauses[0] = PAUSE
     return Laws(
         situation=np.zeros(rows, dtype=np.intp),
-        think_time_seconds=pauses,
+        entry_service=ENTRY,
+        is_entry=np.arange(rows) == 0,
+        think_time_seconds=np.full(rows, PAUSE),
         unloaded_seconds=0.01,
         visits=np.ones(rows),
         cpu_limit_cores=np.full(rows, limit),
         limited_share=np.full(rows, share),
+        capacities_known=True,
     )
 
 

@@ -12,6 +12,7 @@ from kpp.whatif.calibrated import COVERAGE, CalibratedModel, lower_of, upper_of
 from kpp.whatif.intervals.conformal import calibrate
 from kpp.whatif.intervals.difficulty import Difficulty, estimate_difficulty
 from kpp.whatif.intervals.held_out import HeldOutErrors, to_logs
+from kpp.whatif.intervals.hidden_knees import Knees
 from kpp.whatif.intervals.intervals import COVERAGES, Intervals, Place
 from kpp.whatif.intervals.noise import Noise, estimate_noise
 from kpp.whatif.model import Campaign
@@ -32,10 +33,17 @@ def held_out(errors: np.ndarray, loads: np.ndarray, distances: np.ndarray) -> He
         distances=distances,
         spans=np.ones(rows),
         beyond=np.ones(rows, dtype=bool),
+        above=np.ones(rows, dtype=bool),
         errors=np.repeat(errors[:, None], len(TARGETS), axis=1),
         spreads=np.zeros((rows, len(TARGETS))),
         throughput_rps=np.full(rows, USUAL_RPS),
     )
+
+
+def measured_alone(highest: np.ndarray) -> Knees:
+    """What was measured is certain, and nothing more."""
+    nothing = np.zeros(len(highest))
+    return Knees(highest, nothing, nothing, highest[:, FLOW], excluded=False)
 
 
 def difficulty_of(noise: float) -> Difficulty:
@@ -232,11 +240,12 @@ def test_what_is_dumped_and_restored_gives_the_same_intervals() -> None:
 
     scenario = pd.DataFrame({SERVICE: ["frontend", "cart", "stranger"]})
     distances, beyond = np.array([0.1, 2.0, np.inf]), np.array([False, True, True])
-    place = Place(distances, beyond, np.full((3, 3), 0.05), np.full((3, 3), 0.5))
+    place = Place(distances, beyond, np.full((3, 3), 0.05), np.array([False, True, True]))
+    knees = measured_alone(np.full((3, 3), 0.5))
     for coverage in COVERAGES:
         points = np.ones((3, 3))
-        restored = again.around(scenario, points, place, coverage)
-        before = intervals.around(scenario, points, place, coverage)
+        restored = again.around(scenario, points, place, knees, coverage)
+        before = intervals.around(scenario, points, place, knees, coverage)
         for part in ("lower", "upper", "noise", "room"):
             np.testing.assert_array_equal(getattr(restored, part), getattr(before, part))
 
@@ -246,12 +255,13 @@ def test_a_smaller_spread_than_was_tried_counts_as_the_usual_one() -> None:
     intervals = calibrate_linear(CAMPAIGN)
     one = next(iter(intervals.services.values()))
     known = type(one)(service, np.full(3, 0.2), np.ones_like(one.inside), np.ones_like(one.beyond))
-    tried = Intervals({"frontend": known}, 1.0, 0.0, 1.0, intervals.usual_errors)
+    tried = Intervals({"frontend": known}, 1.0, 0.0, 1.0, 1.0, intervals.usual_errors)
     scenario = pd.DataFrame({SERVICE: ["frontend"] * 3})
     spreads = np.array([[0.0] * 3, [0.2] * 3, [0.5] * 3])
-    place = Place(np.zeros(3), np.zeros(3, bool), spreads, np.full((3, 3), np.nan))
+    place = Place(np.zeros(3), np.zeros(3, bool), spreads, np.zeros(3, bool))
+    knees = measured_alone(np.full((3, 3), np.nan))
 
-    upper = tried.around(scenario, np.full((3, 3), USUAL_RPS), place, 0.9).upper
+    upper = tried.around(scenario, np.full((3, 3), USUAL_RPS), place, knees, 0.9).upper
 
     column = list(TARGETS).index(RESPONSE_TIME)
     assert upper[0, column] == upper[1, column]
@@ -263,14 +273,14 @@ def test_a_knee_never_seen_takes_throughput_down_to_what_was_measured_and_no_fur
     intervals = calibrate_linear(CAMPAIGN)
     one = next(iter(intervals.services.values()))
     sure = type(one)(none, np.zeros(3), np.ones_like(one.inside), np.ones_like(one.beyond))
-    tried = Intervals({"frontend": sure}, 1.0, 0.0, 10.0, intervals.usual_errors)
+    tried = Intervals({"frontend": sure}, 1.0, 0.0, 10.0, 10.0, intervals.usual_errors)
     scenario = pd.DataFrame({SERVICE: ["frontend"] * 4})
     # four times the load, foreseen to give as much, to double, to give less; and a load that was measured
     points = np.array([40.0, 20.0, 8.0, 40.0])[:, None] * np.ones(3)
     distances, beyond = np.log([4.0, 4.0, 4.0, 1.0]), np.array([True, True, True, False])
-    place = Place(distances, beyond, np.zeros((4, 3)), np.full((4, 3), 10.0))
+    place = Place(distances, beyond, np.zeros((4, 3)), beyond)
 
-    bounds = tried.around(scenario, points, place, 0.9)
+    bounds = tried.around(scenario, points, place, measured_alone(np.full((4, 3), 10.0)), 0.9)
     lower, upper = bounds.lower, bounds.upper
 
     column = list(TARGETS).index(THROUGHPUT)
