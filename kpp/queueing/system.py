@@ -77,8 +77,9 @@ def solve(parameters: Parameters, situations: Situations) -> Solution:
     think = np.where(np.isnan(situations.think_time), parameters.think_time, situations.think_time)
     offered = users / np.maximum(think + parameters.unloaded_entry(), LEAST_CYCLE_SECONDS)
     stations = stations_at(parameters, situations, offered)
-    factor = parameters.fall.factor(_unsaturated(parameters, situations, offered))
-    own = np.nan_to_num(parameters.unloaded) * factor[:, None]
+    unsaturated = _unsaturated(parameters, situations, offered)
+    own = np.nan_to_num(parameters.unloaded) * parameters.fall.factor(unsaturated)[:, None]
+    at_work = stations_at(parameters, situations, unsaturated)
     working_part, waiting_part = parameters.parts_of_entry()
     working = own @ working_part
     fastest = users / np.maximum(
@@ -88,8 +89,8 @@ def solve(parameters: Parameters, situations: Situations) -> Solution:
     nearest = np.minimum(bound, AMPLE * fastest)
 
     def waits(entry_rps: Floats, log_idle: Floats) -> Floats:
-        flows = entry_rps[:, None] * visits
-        return waits_of(parameters, situations, stations, flows, stations.log_idle(nearest, visits, log_idle))
+        flows, idle = entry_rps[:, None] * visits, stations.log_idle(nearest, visits, log_idle)
+        return waits_of(parameters, situations, stations, flows, idle, at_work)
 
     def entry_time(entry_rps: Floats, log_idle: Floats) -> Floats:
         waiting = waits(entry_rps, log_idle) @ waiting_part
@@ -127,6 +128,7 @@ def waits_of(
     stations: Stations,
     flows: Floats,
     log_idle: Floats | None = None,
+    at_work: Stations | None = None,
 ) -> Floats:
     """(situations, services) seconds that one visit waits: for CPU, and in crowds that stopped callers send.
 
@@ -140,8 +142,10 @@ def waits_of(
         stations: of these.
         flows: (situations, services) requests per second.
         log_idle: (situations, services) ln(1 - utilization), where that is known better than from `flows`.
+        at_work: how long a request keeps them busy, if not as `stations` say; see `_unsaturated`.
     """
-    busy, demand, replicas = stations.utilization(flows), stations.demand, situations.replicas
+    at_work = at_work or stations
+    busy, demand, replicas = stations.utilization(flows), at_work.demand, situations.replicas
     if log_idle is None:
         with np.errstate(divide="ignore"):
             log_idle = np.log(np.maximum(1 - busy, 0.0))
@@ -152,7 +156,7 @@ def waits_of(
     cpu = np.where(limited, work, 0.0) * parameters.variability
     limit = np.where(limited, situations.cpu_limit, 1.0)
     backlog = closed_backlog(busy, log_idle, stations.room)
-    held = np.where(shares, replicas / stations.saturation, 0.0) * parameters.variability
+    held = np.where(shares, replicas / at_work.saturation, 0.0) * parameters.variability
     quota = cpu * WORK_VARIABILITY / limit / replicas
     # the other replicas get their share of a burst
     alone = throttled_share(cpu, limit, busy, np.maximum(parameters.burst / replicas, 1.0))
@@ -184,8 +188,8 @@ def others_share(user_count: Floats) -> Floats:
 def _unsaturated(parameters: Parameters, situations: Situations, offered: Floats) -> Floats:
     """The offered load, but not beyond the one at which the bottleneck saturates, (situations,).
 
-    Beyond, demand goes on falling with the offered load, so that capacity grows slowly, but own times do not:
-    else a saturated system would answer faster.
+    Beyond, demand goes on falling with the offered load, so that capacity grows slowly, but own times and the
+    work that others wait for do not: else a saturated system would answer faster.
     """
     if parameters.fall.rate.value <= 0:
         return offered

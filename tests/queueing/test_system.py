@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from kpp.queueing.estimation.demand_fall import DemandFall
 from kpp.queueing.estimation.estimates import Estimates
 from kpp.queueing.estimation.estimation import estimate
+from kpp.queueing.estimation.robust import Estimate
 from kpp.queueing.parameters import Situations
 from kpp.queueing.system import solve
 from tests.queueing.closed_systems import Chain, Tier
@@ -43,6 +45,22 @@ def test_without_a_limit_nobody_is_stopped() -> None:
     found = estimate(chain.measure([2, 4, 6, 8]), chain.calls())
 
     assert _ask(found, 400)[0] < 0.0005
+
+
+def test_a_callee_does_not_answer_faster_once_its_caller_is_saturated() -> None:
+    """CPU time that falls with the offered load is capacity there, and no relief for those who wait."""
+    chain = replace(BOTH, tiers=(CALLER, replace(CALLEE, limit_cores=0.5)))
+    found = estimate(chain.measure([2, 4, 6, 8]), None)
+    fall = DemandFall(Estimate(0.05, 0.0), reference_rps=50.0, largest_load=1.0)
+    parameters = replace(found.parameters, fall=fall)
+    users = np.array([150.0, 200.0, 300.0, 450.0])
+    limits = np.tile(found.capacity.cpu_limit[-1:], (4, 1))
+
+    solution = solve(parameters, Situations(users, np.full(4, np.nan), np.ones((4, 2)), limits))
+
+    callee = found.levels.services.index("callee")
+    assert (np.diff(solution.bound) > 0).all()
+    assert (np.diff(solution.wait[:, callee]) >= -1e-9).all()
 
 
 def test_replicas_share_a_backlog() -> None:
