@@ -24,7 +24,7 @@ from knowable import best_smooth, both_without_drift, means_of, score_means
 from results_board import percent, render_board
 from results_table import SIMULATOR, SMOOTH, Boards, render_targets, step_of_overload
 
-from kpp.cli.campaign_files import read_campaign
+from kpp.cli.whatif.files import read_campaign
 from kpp.evaluation.leaderboard import Leaderboard, score_trials
 from kpp.evaluation.pictures import picture_trial
 from kpp.evaluation.plots import draw

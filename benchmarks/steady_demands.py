@@ -22,7 +22,7 @@ from results_table import others_of, step_of_overload
 from simulated_campaigns import run, without_drift
 from whatif_on_simulated import CASES, Case, application_of, middle, record
 
-from kpp.cli.campaign_files import read_campaign
+from kpp.cli.whatif.files import read_campaign
 from kpp.evaluation.leaderboard import Leaderboard, ModelResult, score_trials
 from kpp.evaluation.request import Request
 from kpp.evaluation.splits import split

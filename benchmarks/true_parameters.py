@@ -18,7 +18,7 @@ import pandas as pd
 from knowable import score_means, simulate_without_drift
 from numpy.typing import NDArray
 
-from kpp.cli.campaign_files import read_campaign
+from kpp.cli.whatif.files import read_campaign
 from kpp.evaluation.leaderboard import ModelResult, score_trials
 from kpp.evaluation.request import Request
 from kpp.evaluation.splits import split

@@ -22,7 +22,7 @@ from typing import Any
 from rich.console import Console
 from simulated_truth import TruthfulProgress, write_truth
 
-from kpp.cli.simulated_cluster import VirtualCluster, run_campaign, virtual_cluster
+from kpp.cli.campaigns.simulated_cluster import VirtualCluster, run_campaign, virtual_cluster
 from kpp.files import write_whole
 from kpp.simulator.application_file import read_application
 from kpp.simulator.cluster import SimulationSettings

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from kpp.cli.campaign_progress import CampaignProgress
+from kpp.cli.campaigns.progress import CampaignProgress
 from kpp.collector.campaign.plan import Experiment, Phase
 from kpp.simulator.application import Application
 from kpp.simulator.cluster import Simulation

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from kpp.cli.campaign_files import read_campaign, show_notes
 from kpp.cli.options import Calls, CpuLimits
+from kpp.cli.whatif.files import read_campaign, show_notes
 from kpp.errors import ShortfallError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def check(
 
 def render_estimates(found: "Estimates", width: int) -> Iterator[str]:
     """The application as estimated; a table of at most 80 columns, texts within `width`."""
-    from kpp.cli.predictions import cut_middle
+    from kpp.cli.whatif.predictions import cut_middle
 
     levels = found.levels
     entry = levels.services[found.parameters.entry]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kpp.cli.cluster_clock import find_clock
+from kpp.cli.campaigns.cluster_clock import find_clock
 from kpp.cli.options import setting
 from kpp.collector.config import Config, read_config, setting_names, variable_of
 from kpp.collector.profiles.reading import read_profile
@@ -175,7 +175,7 @@ def collect(  # noqa: PLR0913 - typer makes an option of each parameter
     given = {field: value for field, value in locals().items() if field in setting_names()}
     env_file = env_file or default_env_file()
     if resume:
-        from kpp.cli.campaign_run import resume_newest
+        from kpp.cli.campaigns.run import resume_newest
 
         resume_newest(
             *(journal, given, env_file),
@@ -188,16 +188,16 @@ def collect(  # noqa: PLR0913 - typer makes an option of each parameter
     config, levels = _read_levels(read_config(given, os.environ, env_file), given)
     read_profile(config.profile)  # a faulty one is told before anything is done
     if dry_run:
-        from kpp.cli.campaign_plan import show_plan
+        from kpp.cli.campaigns.dry_run import show_plan
 
         show_plan(config, levels, find_clock(os.environ), as_json=as_json)
     elif check:
-        from kpp.cli.preflight import show_checks
+        from kpp.cli.campaigns.preflight import show_checks
         from kpp.collector.campaign.plan import plan_campaign
 
         show_checks(config, plan_campaign(config, levels), find_clock(os.environ), as_json=as_json)
     else:
-        from kpp.cli.campaign_run import run
+        from kpp.cli.campaigns.run import run
 
         run(config, levels, is_checked=not skip_checks, as_json=as_json)
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from kpp.cli.campaign_files import read_campaign
 from kpp.cli.fit import fit_after_training
 from kpp.cli.train import as_data
 from kpp.cli.training_progress import TrainingProgress
+from kpp.cli.whatif.files import read_campaign
 
 if TYPE_CHECKING:
-    from kpp.cli.simulated_cluster import CampaignFiles
+    from kpp.cli.campaigns.simulated_cluster import CampaignFiles
     from kpp.predictor.main import TrainingResult
 
 USER_COUNTS = "40:320:40"  # the frontend reaches its CPU limit at some 250
@@ -73,7 +73,7 @@ def demo(
 def _collect(
     application: str, settings: Mapping[str, object], seed: int, console: Console
 ) -> "CampaignFiles":
-    from kpp.cli.simulated_cluster import run_campaign, virtual_cluster
+    from kpp.cli.campaigns.simulated_cluster import run_campaign, virtual_cluster
     from kpp.collector.config import read_config
     from kpp.simulator.application_file import read_application
     from kpp.simulator.cluster import SimulationSettings

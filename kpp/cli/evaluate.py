@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 
 from kpp import __version__
-from kpp.cli.campaign_files import read_campaign, show_notes
-from kpp.cli.fit_progress import progress_bar
 from kpp.cli.options import Calls, CpuLimits, check_coverage, check_folder, parse_users
+from kpp.cli.whatif.files import read_campaign, show_notes
+from kpp.cli.whatif.progress import progress_bar
 from kpp.errors import InputError
 from kpp.files import make_directory, write_whole
 
@@ -69,7 +69,7 @@ def evaluate(  # noqa: PLR0913 - typer makes an option of each parameter
     Errors are means over services. The noise floor beside them is what no model of the load can beat: the
     best constant for each service and user count, fitted on the very rows that it is scored on.
     """
-    from kpp.cli.leaderboard_text import render_leaderboard
+    from kpp.cli.whatif.leaderboard_text import render_leaderboard
     from kpp.evaluation.leaderboard import score_trials
     from kpp.evaluation.request import Request
     from kpp.evaluation.trial import try_seeds

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kpp.cli.campaign_files import read_campaign, show_notes
-from kpp.cli.fit_progress import progress_bar
 from kpp.cli.options import Calls, CpuLimits
 from kpp.cli.train import DATASET, find_tables
+from kpp.cli.whatif.files import read_campaign, show_notes
+from kpp.cli.whatif.progress import progress_bar
 from kpp.errors import InputError
 from kpp.files import make_directory
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from kpp.cli.cluster_clock import find_clock
+from kpp.cli.campaigns.cluster_clock import find_clock
+from kpp.cli.campaigns.import_progress import ImportProgress
 from kpp.cli.collect import CLUSTER, OUTPUT, default_env_file
-from kpp.cli.import_progress import ImportProgress
 from kpp.cli.options import setting
 from kpp.collector.config import read_config, setting_names
 from kpp.errors import ConfigError

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kpp.cli.campaign_files import show_notes
-from kpp.cli.fit_progress import progress_bar
+from kpp.cli.whatif.files import show_notes
+from kpp.cli.whatif.progress import progress_bar
 from kpp.errors import ConfigError, ShortfallError
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def plan(  # noqa: PLR0913 - typer makes an option of each parameter
     an objective cannot be kept.
     """
     from kpp.cli.options import check_coverage, parse_users
-    from kpp.cli.plan_data import as_data
-    from kpp.cli.plan_text import name_objectives, show_plan
+    from kpp.cli.whatif.plan_data import as_data
+    from kpp.cli.whatif.plan_text import name_objectives, show_plan
     from kpp.whatif.planning.objectives import parse_objective
     from kpp.whatif.planning.planning import find_replicas, spread_over_services
     from kpp.whatif.planning.steps import Question

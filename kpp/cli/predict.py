@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kpp.cli.campaign_files import MOST_NAMES, show_notes
+from kpp.cli.whatif.files import MOST_NAMES, show_notes
 from kpp.errors import ConfigError, InputError
 from kpp.files import write_whole
 from kpp.schema import SERVICE
@@ -68,9 +68,9 @@ def predict(  # noqa: PLR0913 - typer makes an option of each parameter
     Each prediction comes with an interval, a verdict on how far it can be trusted, and the reason. The models
     are those that `kpp fit` or `kpp train` stored.
     """
-    from kpp.cli.explanation import show_explanation
     from kpp.cli.options import check_coverage
-    from kpp.cli.predictions import show_predictions
+    from kpp.cli.whatif.explanation import show_explanation
+    from kpp.cli.whatif.predictions import show_predictions
     from kpp.whatif.model import REPLICAS_USED
     from kpp.whatif.store import read_stored, restore_model
 
@@ -178,7 +178,7 @@ def _as_data(
     asked: "CalibratedModel", predictions: "pd.DataFrame", coverage: float, parts: "pd.DataFrame | None"
 ) -> dict[str, object]:
     """As plain data: a record per row, None for what is not known."""
-    from kpp.cli.predictions import as_records
+    from kpp.cli.whatif.predictions import as_records
 
     explanations = {} if parts is None else {"explanations": as_records(parts)}
     return {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kpp.cli.cluster_clock import find_clock
+from kpp.cli.campaigns.cluster_clock import find_clock
 from kpp.cli.collect import default_env_file
 from kpp.collector.config import Config, read_some_settings, variable_of
 

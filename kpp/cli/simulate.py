@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from kpp.cli.cluster_clock import VARIABLE
+from kpp.cli.campaigns.cluster_clock import VARIABLE
 from kpp.clock import SystemClock
 from kpp.errors import ConfigError
 
@@ -125,7 +125,7 @@ def _build(
     application: "Application", settings: "SimulationSettings", speed: float | None
 ) -> "tuple[Simulation, Pace]":
     """At real speed the cluster's clock is the machine's; else it shows another time, so that nobody errs."""
-    from kpp.cli.simulated_cluster import VIRTUAL_START
+    from kpp.cli.campaigns.simulated_cluster import VIRTUAL_START
     from kpp.simulator.cluster import Simulation
     from kpp.simulator.pace import RealPace, VirtualPace
 
@@ -139,7 +139,7 @@ def _build(
 
 def _exports(served: "ServedCluster", simulation: "Simulation", pace: "Pace", folder: Path) -> dict[str, str]:
     """The variables that the collector needs; of its settings, those that are not its defaults."""
-    from kpp.cli.simulated_cluster import collector_settings
+    from kpp.cli.campaigns.simulated_cluster import collector_settings
     from kpp.collector.config import Config, read_config, variable_of
     from kpp.simulator.serving import KUBECONFIG
 

@@ -88,8 +88,8 @@ def train(  # noqa: PLR0913 - typer makes an option of each parameter
     What an earlier run has trained on the same data with the same settings is kept: after an interruption the
     same command goes on where it was.
     """
-    from kpp.cli.campaign_files import read_campaign, show_notes
     from kpp.cli.fit import fit_after_training
+    from kpp.cli.whatif.files import read_campaign, show_notes
     from kpp.predictor.generate_table import render_table  # late: torch takes seconds to load
     from kpp.predictor.main import train_all
     from kpp.predictor.settings import TrainingSettings

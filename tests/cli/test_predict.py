@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from kpp.cli.main import main
-from kpp.cli.predictions import as_records, show_predictions
+from kpp.cli.whatif.predictions import as_records, show_predictions
 from kpp.schema import CPU_USAGE, REPLICAS, RESPONSE_TIME, SERVICE, TARGETS, USER_COUNT
 from kpp.whatif.calibrated import lower_of, upper_of
 from kpp.whatif.model import EXTRAPOLATING, REASON, VERDICT, VERDICTS

@@ -18,7 +18,7 @@ import pytest
 import requests
 import yaml
 
-from kpp.cli.cluster_clock import ClusterClock
+from kpp.cli.campaigns.cluster_clock import ClusterClock
 from tests.real_parts import require
 
 KPP = [sys.executable, "-m", "kpp"]

@@ -41,8 +41,8 @@ def test_what_a_campaign_loads_is_what_the_image_has(tmp_path: Path) -> None:
     """Modules of all phases, loaded in a process of their own."""
     code = (
         "import sys\n"
-        "import kpp.cli.main, kpp.cli.collect, kpp.cli.preflight, kpp.cli.campaign_plan\n"
-        "import kpp.cli.campaign_run, kpp.collector.collector\n"
+        "import kpp.cli.main, kpp.cli.collect, kpp.cli.campaigns.preflight, kpp.cli.campaigns.dry_run\n"
+        "import kpp.cli.campaigns.run, kpp.collector.collector\n"
         "from kpp.collector.quality.trend import find_trend\n"
         "find_trend(range(5), [1, 2, 3, 4, 5])\n"
         "from kpp.collector.profiles.reading import read_profile\n"

@@ -70,6 +70,7 @@ def test_a_folder_without_models_says_how_to_fit_some(tmp_path: Path) -> None:
         (b"[]", "no file of what-if models"),
         (b'{"format_version": "1"}', "no file of what-if models"),
         (b'{"format_version": 99}', "newer than 4"),
+        (b'{"format_version": 3}', "version 3, which this kpp no longer reads"),
         (b'{"format_version": 2}', "version 2, which this kpp no longer reads"),
         (b'{"format_version": 4, "models": {}}', "is damaged: "),
     ],

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from kpp.cli.quality_text import print_quality
+from kpp.cli.campaigns.quality_text import print_quality
 from kpp.collector.quality.errors import FEWEST_REQUESTS, error_share, keep_to_budget
 from kpp.collector.quality.experiment import ExperimentQuality, judge_experiment
 from kpp.collector.quality.load import OfferedLoad, find_achieved, lightest

@@ -8,7 +8,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from kpp.cli.predictions import MOST_ROWS, cut_middle, title_of
+from kpp.cli.whatif.predictions import MOST_ROWS, cut_middle, title_of
 from kpp.schema import SERVICE
 from kpp.whatif.model import SITUATION
 from kpp.whatif.scenario import complete

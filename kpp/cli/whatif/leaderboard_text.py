@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from kpp.cli.predictions import cut_middle
+from kpp.cli.whatif.predictions import cut_middle
 from kpp.evaluation.classes import CLASSES, Classification
 from kpp.evaluation.differences import Difference
 from kpp.evaluation.leaderboard import Leaderboard, ModelResult, usual_mape

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kpp.cli.campaign_files import MOST_NAMES
+from kpp.cli.whatif.files import MOST_NAMES
 from kpp.predictor.display import UNITS, format_number
 from kpp.schema import REPLICAS, SERVICE, USER_COUNT
 from kpp.whatif.calibrated import lower_of, upper_of

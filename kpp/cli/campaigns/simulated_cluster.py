@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from kpp.cli.campaign_progress import CampaignProgress
+from kpp.cli.campaigns.progress import CampaignProgress
 from kpp.errors import ShortfallError
 
 if TYPE_CHECKING:  # numba and the servers take a second to load

@@ -1,6 +1,6 @@
 import pytest
 
-from kpp.cli.cluster_clock import ClusterClock, find_clock
+from kpp.cli.campaigns.cluster_clock import ClusterClock, find_clock
 from kpp.clock import SystemClock
 from kpp.errors import ClusterError
 from kpp.simulator.clock_api import clock_routes

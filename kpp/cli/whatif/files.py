@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from kpp.cli.fit_progress import progress_bar
+from kpp.cli.whatif.progress import progress_bar
 
 if TYPE_CHECKING:
     from kpp.schema import Table

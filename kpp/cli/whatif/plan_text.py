@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kpp.cli.predictions import LEAST_WIDTH, SIGNS, STYLES, cut_middle, shorten
+from kpp.cli.whatif.predictions import LEAST_WIDTH, SIGNS, STYLES, cut_middle, shorten
 from kpp.predictor.display import format_number
 from kpp.whatif.planning.objectives import Objective, Outcome
 from kpp.whatif.planning.planning import HOLDS, Plan

@@ -9,10 +9,10 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from kpp.cli.campaign_progress import CampaignProgress
-from kpp.cli.cluster_clock import find_clock
-from kpp.cli.preflight import require_ready, show_checks
-from kpp.cli.quality_text import print_quality
+from kpp.cli.campaigns.cluster_clock import find_clock
+from kpp.cli.campaigns.preflight import require_ready, show_checks
+from kpp.cli.campaigns.progress import CampaignProgress
+from kpp.cli.campaigns.quality_text import print_quality
 from kpp.collector import collector
 from kpp.collector.campaign.journal_record import CampaignRecord, find_unfinished, journal_of, read_journal
 from kpp.collector.campaign.manifest import manifest_path
@@ -63,7 +63,7 @@ def resume_newest(
     config = read_config(given, os.environ, env_file, settings_of(record))
     refuse_other_settings(record, config)
     if dry_run:
-        from kpp.cli.campaign_plan import show_remaining
+        from kpp.cli.campaigns.dry_run import show_remaining
 
         show_remaining(record, as_json=as_json)
     elif check:

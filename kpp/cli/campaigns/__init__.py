@@ -1,0 +1,1 @@
+"""What the commands around campaigns show and share."""

@@ -1,0 +1,1 @@
+"""What the commands around what-if models show and share."""
