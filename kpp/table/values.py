@@ -101,7 +101,7 @@ class ValueReader:
             self._look(rows, column, faulty, "which is no number", NUMBER_MEND)
         try:
             numbers = values.cast(pa.float64())
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # dates, lists: no cast leads to numbers
             what = f"{column} is of the type {values.type}"
             mend = "write numbers; a timestamp is in Unix seconds"
             raise InputError(what, where=str(self._path), mend=mend) from None

@@ -110,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_PATCH = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - named so in the base class
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named so in the base class
+    def log_message(self, *_args: Any, **_named: Any) -> None:
         """Not to stderr."""
 
     def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:

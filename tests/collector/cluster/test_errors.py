@@ -13,7 +13,7 @@ PATCH = Call("patch", "deployments", "shop", "loadgenerator")
 
 def make_error(status: int, body: str | bytes | None) -> ApiException:
     error = ApiException(status=status, reason="Reason")
-    error.body = body  # type: ignore[assignment]  # some versions of the client leave it in bytes
+    vars(error)["body"] = body  # some versions of the client leave it in bytes
     return error
 
 
