@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from closed_queues import Load
+from pages import put_into
 from queue_campaigns import Server, Step, World, calls_of, measure, steps
 
 from kpp.evaluation.leaderboard import Leaderboard, score_trials
@@ -38,7 +39,6 @@ from kpp.schema import (
 from kpp.whatif.model import Campaign
 
 PAGE = Path(__file__).parents[1] / "docs" / "independent.md"
-START, END = "<!-- made by benchmarks/independent_systems.py: start -->", "<!-- end -->"
 COVERAGE = 0.9
 OTHERS = ("linear", "log-linear", "nearest", "usl")
 BARE = ("calls", REPLICAS, CPU_LIMIT, CPU_REQUEST)
@@ -293,9 +293,8 @@ def main() -> None:
     text = "\n".join(render_page(asked.cases or list(CASES)))
     print(text)
     if asked.write:
-        before, rest = PAGE.read_text(encoding="utf-8").split(START)
-        after = rest.split(END)[1]
-        write_whole({PAGE: f"{before}{START}\n\n{text}\n\n{END}{after}".encode()})
+        page = put_into(PAGE.read_text(encoding="utf-8"), "independent_systems.py", text)
+        write_whole({PAGE: page.encode()})
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pandas as pd
 from knowable import best_smooth, both_without_drift, means_of, score_means
+from pages import put_into
 from results_board import percent, render_board
 from results_table import SIMULATOR, SMOOTH, Boards, render_targets, step_of_overload
 
@@ -42,7 +43,6 @@ ROOT = Path(__file__).parents[1]
 PAGE, IMAGES = ROOT / "docs" / "results.md", ROOT / "docs" / "images"
 SIMULATED = ROOT / "dataset" / "performance_results_simulated_normal.csv"
 OVERLOAD = ROOT / "dataset" / "performance_results_simulated_overload.csv"
-START, END = "<!-- made by benchmarks/results.py: start -->", "<!-- end -->"
 COVERAGE = 0.9
 SEEDS = 5
 GROUPS = 5  # of user counts, for the comparison with training on all loads
@@ -206,13 +206,6 @@ def user_counts(campaign: Campaign) -> list[float]:
     return sorted(float(count) for count in campaign.measurements[USER_COUNT].unique())
 
 
-def put_into(page: str, text: str) -> str:
-    """The page with everything between the marks replaced."""
-    before, _, rest = page.partition(START)
-    _, _, after = rest.partition(END)
-    return f"{before}{START}\n\n{text.strip()}\n\n{END}{after}"
-
-
 def main() -> None:
     """Read, ask, print or write."""
     parser = argparse.ArgumentParser(
@@ -237,7 +230,7 @@ def main() -> None:
         print(line, flush=True)
         lines.append(line)
     if asked.write:
-        page = put_into(PAGE.read_text(encoding="utf-8"), "\n".join(lines))
+        page = put_into(PAGE.read_text(encoding="utf-8"), "results.py", "\n".join(lines))
         images = {IMAGES / f"{name}.png": content for name, content in pictures.items()}
         write_whole({PAGE: page.encode(), **images})
 

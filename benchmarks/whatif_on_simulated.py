@@ -19,12 +19,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from coverage_by_distance import held_by_row, render
+from pages import put_into
 from simulated_campaigns import Step, run, steps
 
 from kpp.evaluation.leaderboard import score_trials
 from kpp.evaluation.request import Request
 from kpp.evaluation.splits import split
 from kpp.evaluation.trial import try_models
+from kpp.files import write_whole
 from kpp.schema import (
     CPU_LIMIT,
     CPU_REQUEST,
@@ -43,7 +45,6 @@ from kpp.whatif.model import Campaign
 HERE = Path(__file__).parent
 COVERAGE = 0.9
 PAGE = HERE.parent / "docs" / "what-if.md"
-START, END = "<!-- made by benchmarks/whatif_on_simulated.py: start -->", "<!-- end -->"
 OVERLOAD_SEED = 499  # after that of normal load
 
 
@@ -239,9 +240,8 @@ def main() -> None:
     table = render(alone, with_step)
     print(f"\n{table}")
     if asked.write:
-        before, _, found = PAGE.read_text().partition(START)
-        after = found.partition(END)[2]
-        PAGE.write_text(f"{before}{START}\n\n{table}\n\n{END}{after}")
+        page = put_into(PAGE.read_text(encoding="utf-8"), "whatif_on_simulated.py", table)
+        write_whole({PAGE: page.encode()})
 
 
 if __name__ == "__main__":
