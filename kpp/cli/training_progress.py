@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from kpp.predictor.skipped import group_by_reason
+
 if TYPE_CHECKING:
     from kpp.predictor.model_config import ModelConfig
 
@@ -57,8 +59,8 @@ class TrainingProgress:
         self.total += len(services)
         for note in notes:
             self._say(note)
-        for service, reason in skipped.items():
-            self._say(f"{service} is skipped: {reason}")
+        for names, reason in group_by_reason(skipped):
+            self._say(f"skipped: {names}: {reason}")
         if kept:
             names = f"{kept[0]} is" if len(kept) == 1 else f"{len(kept)} services are"
             self._say(f"{names} kept: trained before on the same data with the same settings")

@@ -16,6 +16,7 @@ from kpp.predictor.plotting import Plotter
 from kpp.predictor.preparation.windows import ServiceDataset
 from kpp.predictor.resume import find_kept
 from kpp.predictor.settings import TrainingSettings, select_device
+from kpp.predictor.skipped import group_by_reason
 from kpp.predictor.stacked.group import OnEpoch
 from kpp.predictor.training import fit_services
 from kpp.predictor.visualizer import PlotData, plot_path
@@ -121,9 +122,9 @@ def train_all(
         observer.group_begins(*table.group)
         result = result.joined(_train_group(table, models, plots, settings, observer, fresh, executor))
     if not result.trained:
-        reasons = "; ".join(f"{service}: {reason}" for service, reason in result.skipped.items())
+        reasons = "; ".join(f"{services}: {reason}" for services, reason in group_by_reason(result.skipped))
         where = ", ".join(map(str, files))
-        mend = "collect more, or name other files"
+        mend = "collect more, or name other files (for the what-if models, `kpp fit` needs less)"
         raise InputError(f"no service can be trained: {reasons}", where=where, mend=mend)
     return result
 

@@ -185,15 +185,15 @@ def _how_far(asked: float, least: float, most: float) -> str:
     ratio = asked / most if above else least / asked
     end = "that" if least == most else "the highest" if above else "the lowest"
     if ratio >= TIMES:
-        return f"{_short(ratio)} times {end}" if above else f"1/{_short(ratio)} of {end}"
+        return f"{two_digits(ratio)} times {end}" if above else f"1/{two_digits(ratio)} of {end}"
     share = abs(asked / (most if above else least) - 1)
     return f"{max(100 * share, 1):.0f} % {'above' if above else 'below'} {end}"
 
 
-def _short(ratio: float) -> str:
+def two_digits(ratio: float) -> str:
     """Two digits, and no exponent.
 
-    >>> _short(3.636), _short(18.18), _short(1234.5)
+    >>> two_digits(3.636), two_digits(18.18), two_digits(1234.5)
     ('3.6', '18', '1234')
     """
     return f"{ratio:.2g}" if ratio < 99.5 else f"{ratio:.0f}"

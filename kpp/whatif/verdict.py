@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kpp.schema import TARGETS
-from kpp.whatif.measured import SAME
+from kpp.whatif.measured import SAME, two_digits
 from kpp.whatif.model import (
     EXTRAPOLATING,
     IN_RANGE,
@@ -85,14 +85,14 @@ def _judge_row(
 def _tell_reach(name: str, distance: float, reach: float) -> str:
     """How far a question lies, beside how far the model was tried.
 
-    >>> _tell_reach("hybrid", np.log(14.5), np.log(3.4))
-    'in all 14 times from the data, where hybrid was tried up to 3.4 times and is trusted up to 12 times'
+    >>> _tell_reach("hybrid", np.log(150), np.log(3.4))
+    'in all 150 times from the data, where hybrid was tried up to 3.4 times and is trusted up to 12 times'
     """
-    far = f"in all {np.exp(distance):.2g} times from the data"
+    far = f"in all {two_digits(np.exp(distance))} times from the data"
     if not reach:
         return f"{far}, and {name} was never tried beyond its data"
-    tried, trusted = np.exp(reach), np.exp(MOST_REACHES * reach)
-    return f"{far}, where {name} was tried up to {tried:.2g} times and is trusted up to {trusted:.2g} times"
+    tried, trusted = (two_digits(np.exp(times * reach)) for times in (1, MOST_REACHES))
+    return f"{far}, where {name} was tried up to {tried} times and is trusted up to {trusted} times"
 
 
 def _tails(missing: NDArray[np.bool_], bounded: NDArray[np.bool_]) -> list[str]:

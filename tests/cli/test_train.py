@@ -66,7 +66,7 @@ def test_it_prints_the_table_and_tells_the_rest_on_stderr(table: Path) -> None:
     lines = result.stderr.splitlines()
     assert lines[0] == f"Reading {table}"
     assert any(line.startswith("frontend: 63 minutes in 3 experiments at 3 user counts") for line in lines)
-    assert any(line.startswith("ad is skipped: ") and "too few" in line for line in lines)
+    assert any(line.startswith("skipped: ad: ") and "too few" in line for line in lines)
     assert sum(" cart: best after" in line for line in lines) == 1
     assert [line[:6] for line in lines if "best after" in line] == ["[1/2] ", "[2/2] "]
     folders = f"models are in {table.parent / 'models'}, plots in {table.parent / 'plots'}"
@@ -360,7 +360,7 @@ def test_a_terminal_shows_how_many_are_done_and_the_time_left() -> None:
     progress.stop()
 
     shown = screen.getvalue()
-    assert "ad is skipped: too few rows" in shown
+    assert "skipped: ad: too few rows" in shown
     assert "a [note] in brackets" in shown
     assert "email is kept: trained before" in shown
     assert "1 done, 1 in training" in shown
