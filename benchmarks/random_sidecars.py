@@ -5,7 +5,7 @@
 Trees of two to eight services in a simulation of queues (`closed_queues.py`), measured up to 10 to 60 % of
 each CPU limit, with limits and calls recorded. The CPU of sidecars is added to that of the pods, or not.
 Prints, for each size of sidecar, the estimated bound of throughput over the true one, and how often the true
-one lies within one and within 1.64 standard errors. Some three minutes of CPU time.
+one lies within one and within 1.64 standard errors. Some two minutes of CPU time.
 """
 
 import argparse

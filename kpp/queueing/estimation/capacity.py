@@ -107,7 +107,7 @@ def _take_in(
     if not np.isfinite(used):
         return hold_back(capacity, plateau)
     if capacity.source[service] is not LimitSource.RECORDED:
-        return _infer_limit(capacity, service, share * used)
+        return _set_limit(capacity, service, share * used, LimitSource.INFERRED)
     limit = float(np.nanmedian(capacity.cpu_limit[list(plateau.levels), service]))
     needed = limit / used  # the share with which the limit explains the plateau
     if not application.recorded and LEAST_SHARE <= needed <= 1:
@@ -130,10 +130,10 @@ def _weigh(capacity: Capacity, service: int, explained: float, before: float) ->
     return replace(capacity, demand=_put(capacity.demand, service, demand), error=error)
 
 
-def _infer_limit(capacity: Capacity, service: int, limit: float) -> Capacity:
+def _set_limit(capacity: Capacity, service: int, limit: float, source: LimitSource) -> Capacity:
     limits, sources = capacity.cpu_limit.copy(), list(capacity.source)
     limits[:, service] = limit
-    sources[service] = LimitSource.INFERRED
+    sources[service] = source
     return replace(capacity, cpu_limit=limits, source=tuple(sources))
 
 
@@ -145,8 +145,8 @@ def _put(values: Floats, service: int, value: float) -> Floats:
 
 def hold_back(capacity: Capacity, plateau: Plateau) -> Capacity:
     """The same, with a service held back by something else than CPU where it was seen to saturate."""
-    service, limits = plateau.service, capacity.cpu_limit.copy()
-    if capacity.source[service] is LimitSource.INFERRED:
-        limits[:, service] = np.nan  # it was inferred from this very plateau
+    service = plateau.service
+    if capacity.source[service] is LimitSource.INFERRED:  # from this very plateau
+        capacity = _set_limit(capacity, service, np.nan, LimitSource.SEEN)
     ceiling = _put(capacity.ceiling_rps, service, plateau.saturation_rps.value)
-    return replace(capacity, cpu_limit=limits, ceiling_rps=ceiling)
+    return replace(capacity, ceiling_rps=ceiling)

@@ -32,6 +32,7 @@ class LimitSource(StrEnum):
 
     RECORDED = "recorded"  # in the table, or given by hand
     INFERRED = "inferred from saturation"
+    SEEN = "not known, but saturation was seen"  # by something else than a CPU quota, as it seems
     ASSUMED = "assumed from the CPU request"
     UNKNOWN = "unknown"
 

@@ -66,7 +66,7 @@ def _limits(levels: Levels, capacity: Capacity) -> list[str]:
             by_source.setdefault(source, []).append(service)
     notes = []
     for service, limit in zip(levels.services, capacity.cpu_limit[-1], strict=True):
-        if service in by_source.get(LimitSource.INFERRED, []) and np.isfinite(limit):
+        if service in by_source.get(LimitSource.INFERRED, []):
             notes.append(
                 f"{service}: a CPU limit of {limit:.3g} cores a replica is inferred from its saturation"
             )
