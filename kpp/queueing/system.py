@@ -113,12 +113,14 @@ def solve(parameters: Parameters, situations: Situations) -> Solution:
 
 
 def stations_at(parameters: Parameters, situations: Situations, offered_rps: Floats) -> Stations:
-    """What each service can serve at the loads that are offered, (situations,): demand falls with them."""
+    """What each service can serve at the loads that are offered, (situations,).
+
+    CPU demand falls with them. What else holds a service back, a lock or threads, has no part in that.
+    """
     factor = parameters.fall.factor(offered_rps)[:, None]
     demand = parameters.demand * factor
     by_cpu = cpu_capacity(situations.cpu_limit, parameters.background, demand, parameters.share)
-    ceiling = parameters.ceiling / factor
-    saturation = situations.replicas * np.fmin(by_cpu, ceiling)
+    saturation = situations.replicas * np.fmin(by_cpu, parameters.ceiling)
     return Stations(demand, saturation, _room(parameters, situations, saturation))
 
 

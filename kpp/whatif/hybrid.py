@@ -79,7 +79,7 @@ class Hybrid(QueueingNetwork):
         """The network's parts, and what was learned beside them."""
         asked = arrange_situations(scenario, self.network.layouts)
         physics = solve(self.network.parameters, asked.situations)
-        return as_explanation(physics, asked, self.network, scenario.index, self._solve(asked.situations))
+        return as_explanation(physics, asked, self.network, scenario, self._solve(asked.situations))
 
     def dump(self) -> State:
         """The network, and the residuals by target and service."""

@@ -18,6 +18,9 @@ IN_RANGE, EXTRAPOLATING, UNSUPPORTED = "in range", "extrapolating", "unsupported
 VERDICTS = (IN_RANGE, EXTRAPOLATING, UNSUPPORTED)  # from the most trusted to the least
 
 SATURATION = "Saturation (req/s)"  # of the row's service as scaled in the scenario; NaN if not known
+# one standard error from it, where it is a guess; NaN elsewhere
+SATURATION_LOWER, SATURATION_UPPER = "Saturation lower (req/s)", "Saturation upper (req/s)"
+SATURATES = "Saturates"  # what that rests on: "by its CPU limit"; empty if not known
 REPLICAS_USED = "Replicas Used"  # those that the prediction was made with, also where none were asked for
 BOTTLENECK = "Bottleneck"  # the service that saturates first in the row's situation; empty if not known
 
@@ -95,7 +98,10 @@ class KnowsSaturation(Protocol):
     """A model that estimates capacities, so that verdicts can name them."""
 
     def saturation(self, scenario: pd.DataFrame) -> pd.DataFrame:
-        """`SATURATION`, `BOTTLENECK` and, if it knows, `REPLICAS_USED` of each row; the scenario's index."""
+        """`SATURATION`, `BOTTLENECK` of each row; the scenario's index.
+
+        And, if it knows, `SATURATES`, `SATURATION_LOWER`, `SATURATION_UPPER` and `REPLICAS_USED`.
+        """
 
 
 @runtime_checkable

@@ -63,7 +63,7 @@ class QueueingNetwork:
     def saturation(self, scenario: pd.DataFrame) -> pd.DataFrame:
         """The saturation throughput of each row's service, and its situation's bottleneck."""
         asked = arrange_situations(scenario, self.network.layouts)
-        return as_saturation(self._solve(asked.situations), asked, self.network, scenario.index)
+        return as_saturation(self._solve(asked.situations), asked, self.network, scenario)
 
     def spread(self, scenario: pd.DataFrame) -> pd.DataFrame:
         """What the parameters' standard errors make of each target, as a ratio of it."""
@@ -80,7 +80,7 @@ class QueueingNetwork:
     def explain(self, scenario: pd.DataFrame) -> pd.DataFrame:
         """What makes up each prediction."""
         asked = arrange_situations(scenario, self.network.layouts)
-        return as_explanation(self._solve(asked.situations), asked, self.network, scenario.index)
+        return as_explanation(self._solve(asked.situations), asked, self.network, scenario)
 
     def dump(self) -> State:
         """All parameters, their errors, and the measured layouts."""

@@ -31,7 +31,7 @@ def test_each_step_and_the_conclusion_are_shown(
     steps = [line.split() for line in lines if " -> " in line]
     assert steps[0][2:6] == ["catalog", "1", "->", "2"]
     text = " ".join(" ".join(lines).split())
-    assert "1 catalog replica saturates at" in text
+    assert "1 catalog replica probably saturates at" in text  # its limit is assumed
     assert "The objective holds with" in text
     assert f"kpp predict --models {models} --users 800 --replicas" in text
     assert max(len(line) for line in lines if "/" not in line) <= max(columns, 80)

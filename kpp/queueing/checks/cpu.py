@@ -32,7 +32,7 @@ def check_cpu_limits(found: Estimates) -> list[Finding]:
             continue
         application = levels.cpu[:, service] * found.application.share[service] / levels.replicas[:, service]
         factor = float(np.nanmax(application / capacity.cpu_limit[:, service]))
-        findings.append(_word_limit(name, factor, bool(found.application.recorded[service])))
+        findings.append(_word_limit(name, factor, found.application.recorded))
     if not findings and np.isfinite(levels.cpu).any():
         text = "no CPU limit is known: a factor of CPU cannot be told; give --cpu-limits"
         findings.append(Finding(LIMIT_CHECK, "all services", Grade.UNTOLD, NO_FACTOR, text))

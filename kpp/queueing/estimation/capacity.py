@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from kpp.queueing.estimation.demands import CpuFit
 from kpp.queueing.estimation.levels import Levels
-from kpp.queueing.estimation.limits import LEAST_SHARE, ApplicationShare, LimitSource, assume_limits
+from kpp.queueing.estimation.limits import LEAST_SHARE, SAME, ApplicationShare, LimitSource, assume_limits
 from kpp.queueing.estimation.plateau import Plateau
 
 Floats = NDArray[np.float64]
@@ -15,7 +15,6 @@ Floats = NDArray[np.float64]
 # relative standard errors of capacities that are guesses: limits may be half or none, replicas may be two
 UNSURE_LIMIT, UNSURE_REPLICAS = 0.5, 1.0
 UNSURE_DEMAND = 0.05  # a relative error that demand from light loads has at others, beside that of the fit
-SAME = 0.2  # a plateau within this of what the CPU limit allows is the CPU limit's
 LEAST_ROOM = 0.02  # of a limit, which the background cannot take: a service that runs serves something
 
 
@@ -28,8 +27,8 @@ class Capacity:
         source: (services,) of the limits.
         share: (services,) of the CPU that the limit holds back: the application's.
         demand: (services,) CPU seconds of one request at the reference load; NaN where not known.
-        ceiling_rps: (services,) requests per second of one replica, where something else than CPU was seen to
-            hold it back, or nothing is known of CPU; at the reference load. NaN elsewhere.
+        ceiling_rps: (services,) requests per second of one replica, as measured, where something else than
+            CPU was seen to hold it back, or nothing is known of CPU. NaN elsewhere.
         error: (services,) relative standard error of the saturation throughput.
         plateaus: what was seen.
     """
@@ -92,15 +91,14 @@ def _demand_errors(fit: CpuFit, application: ApplicationShare) -> Floats:
     """Relative standard errors of the application's demand, an estimated share included."""
     with np.errstate(divide="ignore", invalid="ignore"):
         of_fit = np.sqrt(fit.covariance[:, 1, 1]) / fit.demand
-    of_share = np.where(application.recorded, 0.0, (1 - application.share) / 2)
-    return np.nan_to_num(np.hypot(of_fit, of_share), nan=0.5, posinf=0.5)
+    return np.nan_to_num(np.hypot(of_fit, application.error / application.share), nan=0.5, posinf=0.5)
 
 
 def _take_in(
     plateau: Plateau, capacity: Capacity, levels: Levels, fit: CpuFit, application: ApplicationShare
 ) -> Capacity:
     """Believe what was seen of a service: mend share or demand, infer the limit, or set another ceiling."""
-    service, seen = plateau.service, plateau.saturation_rps.value
+    service, seen = plateau.service, plateau.reference_rps.value
     error, before = capacity.error.copy(), float(np.hypot(capacity.error[plateau.service], UNSURE_DEMAND))
     error[service] = plateau.saturation_rps.relative_error
     capacity = replace(capacity, error=error)
@@ -109,10 +107,10 @@ def _take_in(
     if not np.isfinite(used):
         return hold_back(capacity, plateau)
     if capacity.source[service] is not LimitSource.RECORDED:
-        return _infer_limit(capacity, service, share * used)
+        return _set_limit(capacity, service, share * used, LimitSource.INFERRED)
     limit = float(np.nanmedian(capacity.cpu_limit[list(plateau.levels), service]))
     needed = limit / used  # the share with which the limit explains the plateau
-    if not application.recorded[service] and LEAST_SHARE <= needed <= 1:
+    if not application.recorded and LEAST_SHARE <= needed <= 1:
         return replace(capacity, share=_put(capacity.share, service, needed))
     if 1 - SAME < needed / share < 1 + SAME:
         explained = max(limit / share - background, LEAST_ROOM * limit) / seen
@@ -132,10 +130,10 @@ def _weigh(capacity: Capacity, service: int, explained: float, before: float) ->
     return replace(capacity, demand=_put(capacity.demand, service, demand), error=error)
 
 
-def _infer_limit(capacity: Capacity, service: int, limit: float) -> Capacity:
+def _set_limit(capacity: Capacity, service: int, limit: float, source: LimitSource) -> Capacity:
     limits, sources = capacity.cpu_limit.copy(), list(capacity.source)
     limits[:, service] = limit
-    sources[service] = LimitSource.INFERRED
+    sources[service] = source
     return replace(capacity, cpu_limit=limits, source=tuple(sources))
 
 
@@ -147,5 +145,8 @@ def _put(values: Floats, service: int, value: float) -> Floats:
 
 def hold_back(capacity: Capacity, plateau: Plateau) -> Capacity:
     """The same, with a service held back by something else than CPU where it was seen to saturate."""
-    ceiling = _put(capacity.ceiling_rps, plateau.service, plateau.saturation_rps.value)
+    service = plateau.service
+    if capacity.source[service] is LimitSource.INFERRED:  # from this very plateau
+        capacity = _set_limit(capacity, service, np.nan, LimitSource.SEEN)
+    ceiling = _put(capacity.ceiling_rps, service, plateau.saturation_rps.value)
     return replace(capacity, ceiling_rps=ceiling)

@@ -59,9 +59,8 @@ def estimate(
     fall, cpu = _fit_demand(levels, offered, times)
     factors = fall.factor(offered)
     lightest = estimate_lightest(times.own, factors)
-    unknown_calls = (float(ratios.sum()) - 1) / 2  # of the entry: none of the others, or all of them
-    application = estimate_share(levels, graph, cpu, (entry, unknown_calls))
     plateaus = find_plateaus(levels, times.own, lightest, factors, entry)
+    application = estimate_share(levels, _proxied(ratios, graph, entry), cpu, plateaus)
     capacity = estimate_capacity(levels, cpu, application, plateaus)
     parameters = Parameters(
         entry=entry,
@@ -118,6 +117,15 @@ def _fit_demand(levels: Levels, offered: Floats, times: OwnTimes) -> tuple[Deman
     return DemandFall(rate, reference, largest), fit_cpu(records, rate.value, largest)
 
 
+def _proxied(ratios: Floats, graph: CallGraph | None, entry: int) -> Floats:
+    """(services,) requests that a sidecar passes on for one that its service serves: it, and all calls."""
+    if graph is not None:
+        return 1.0 + graph.calls_made()
+    proxied = np.ones(len(ratios))
+    proxied[entry] += (float(ratios.sum()) - 1) / 2  # it makes none of the others' visits, or all of them
+    return proxied
+
+
 def _star(visits: Floats, entry: int) -> CallGraph:
     """The entry service calls all others: for want of a graph."""
     others = np.flatnonzero(np.arange(len(visits)) != entry)
@@ -140,16 +148,18 @@ def _unload(levels: Levels, times: OwnTimes, capacity: Capacity, parameters: Par
 def _choose_kinds(levels: Levels, times: OwnTimes, capacity: Capacity, parameters: Parameters) -> Capacity:
     """CPU quota or not: where no limit is recorded, a plateau's shape tells what makes it.
 
-    The kind of station is taken under which the unloaded times of the levels differ less.
+    The kind of station is taken under which the unloaded times of the levels differ less. What is no CPU has
+    no part in the fall of demand.
     """
+    steady = replace(parameters.fall, rate=Estimate(0.0, 0.0))
     for plateau in capacity.plateaus:
         service = plateau.service
         if capacity.source[service] is not LimitSource.INFERRED:
             continue
         shared = hold_back(capacity, plateau)
         apart = []
-        for kind in (capacity, shared):
-            asked = replace(parameters, ceiling=kind.ceiling_rps)
+        for kind, fall in ((capacity, parameters.fall), (shared, steady)):
+            asked = replace(parameters, ceiling=kind.ceiling_rps, fall=fall)
             unloaded = _unload(levels, times, kind, asked)[:, service]
             apart.append(float(np.std(np.log(unloaded[np.isfinite(unloaded)]))))
         if apart[1] < apart[0]:

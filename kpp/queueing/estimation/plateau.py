@@ -28,12 +28,14 @@ class Plateau:
 
     Attributes:
         service: its index.
-        saturation_rps: of one replica, at the reference load (a request's demand falls beyond).
+        saturation_rps: of one replica, as measured.
+        reference_rps: the same at the reference load, if CPU holds it back: a request's demand falls beyond.
         levels: at which it was saturated.
     """
 
     service: int
     saturation_rps: Estimate
+    reference_rps: Estimate
     levels: tuple[int, ...]
 
 
@@ -73,10 +75,15 @@ def _estimate(levels: Levels, waiting: Floats, factors: Floats, service: int, ro
     queue = waiting[rows, service] / replicas
     utilization = (np.sqrt(queue**2 + 4 * queue) - queue) / 2
     users = levels.user_count[rows]
-    per_replica = (
-        levels.throughput[rows, service] * (users - 1) / users / utilization / replicas * factors[rows]
-    )
+    per_replica = levels.throughput[rows, service] * (users - 1) / users / utilization / replicas
     # what the kind of the station may change, and what a level scatters
-    errors = per_replica * np.hypot(0.3 * (1 - utilization), 0.02)
-    value = float(per_replica @ errors**-2 / (errors**-2).sum())
-    return Plateau(service, Estimate(value, float((errors**-2).sum() ** -0.5)), tuple(rows))
+    relative_errors = np.hypot(0.3 * (1 - utilization), 0.02)
+    measured, reference = (
+        _weighted_mean(rates, rates * relative_errors) for rates in (per_replica, per_replica * factors[rows])
+    )
+    return Plateau(service, measured, reference, tuple(rows))
+
+
+def _weighted_mean(values: Floats, errors: Floats) -> Estimate:
+    weights = errors**-2
+    return Estimate(float(values @ weights / weights.sum()), float(weights.sum() ** -0.5))

@@ -6,9 +6,17 @@ from numpy.typing import NDArray
 
 from kpp.queueing.estimation.limits import LimitSource
 from kpp.queueing.parameters import Solution
-from kpp.schema import CPU_USAGE, RESPONSE_TIME, TARGETS, THROUGHPUT
+from kpp.schema import CPU_LIMIT, CPU_USAGE, RESPONSE_TIME, TARGETS, THROUGHPUT
 from kpp.whatif.intervals.agreement import Laws
-from kpp.whatif.model import BOTTLENECK, REPLICAS_USED, SATURATION
+from kpp.whatif.model import (
+    BOTTLENECK,
+    REPLICAS_USED,
+    SATURATES,
+    SATURATION,
+    SATURATION_LOWER,
+    SATURATION_UPPER,
+)
+from kpp.whatif.network.basis import Basis
 from kpp.whatif.network.state import FittedNetwork
 from kpp.whatif.situations import AskedSituations
 
@@ -36,20 +44,39 @@ def as_targets(
 
 
 def as_saturation(
-    solution: Solution, asked: AskedSituations, network: FittedNetwork, index: pd.Index
+    solution: Solution, asked: AskedSituations, network: FittedNetwork, scenario: pd.DataFrame
 ) -> pd.DataFrame:
-    """`SATURATION`, `BOTTLENECK` and `REPLICAS_USED` of the scenario's rows."""
+    """What `kpp.whatif.model.KnowsSaturation` tells of the scenario's rows."""
     saturation = np.where(np.isfinite(solution.saturation), solution.saturation, np.nan)
     names = np.array([*network.layouts.services, ""], dtype=object)
     with np.errstate(divide="ignore", invalid="ignore"):
         bounds = solution.saturation / np.nan_to_num(network.parameters.visit_ratio)
     first = np.where(np.isfinite(solution.bound), np.nanargmin(np.nan_to_num(bounds, nan=np.inf), axis=1), -1)
+    rates = asked.pick(saturation)
+    bases = _bases(network, asked, scenario)
+    factor = 1 + np.append(network.errors.capacity, 0.0)[asked.columns]
+    is_guess = np.array([basis.is_guess for basis in bases], dtype=np.bool_)
     columns = {
-        SATURATION: asked.pick(saturation),
+        SATURATION: rates,
+        SATURATION_LOWER: np.where(is_guess, rates / factor, np.nan),
+        SATURATION_UPPER: np.where(is_guess, rates * factor, np.nan),
+        SATURATES: [basis.value for basis in bases],
         BOTTLENECK: names[first[asked.rows]],
         REPLICAS_USED: asked.pick(asked.situations.replicas),
     }
-    return pd.DataFrame(columns, index=index)
+    return pd.DataFrame(columns, index=scenario.index)
+
+
+def _bases(network: FittedNetwork, asked: AskedSituations, scenario: pd.DataFrame) -> list[Basis]:
+    """Of each row: a CPU limit that is asked for is no longer assumed."""
+    of_services = [*network.basis, Basis.NONE]  # the last of those that were never measured
+    limited = np.isfinite(network.parameters.demand)
+    bases = []
+    for is_given, service in zip(scenario[CPU_LIMIT].notna(), asked.columns, strict=True):
+        basis = of_services[service]
+        assumed = basis in (Basis.ASSUMED_LIMIT, Basis.NONE)
+        bases.append(Basis.LIMIT if is_given and assumed and service >= 0 and limited[service] else basis)
+    return bases
 
 
 def as_laws(asked: AskedSituations, network: FittedNetwork) -> Laws:
@@ -77,7 +104,7 @@ def as_explanation(
     solution: Solution,
     asked: AskedSituations,
     network: FittedNetwork,
-    index: pd.Index,
+    scenario: pd.DataFrame,
     corrected: Solution | None = None,
 ) -> pd.DataFrame:
     """The parts of the scenario's predictions, which add up.
@@ -109,8 +136,10 @@ def as_explanation(
         for name, values in parts.items()
         if corrected is not None or not name.startswith("Learned")
     }
-    saturation = as_saturation(solution, asked, network, index)
+    saturation = as_saturation(solution, asked, network, scenario)
     sources = np.array([*network.limit_source, ""], dtype=object)
     return (
-        pd.DataFrame(columns, index=index).join(saturation).assign(**{"CPU Limit is": sources[asked.columns]})
+        pd.DataFrame(columns, index=scenario.index)
+        .join(saturation)
+        .assign(**{"CPU Limit is": sources[asked.columns]})
     )

@@ -1,6 +1,7 @@
 """What saturates in each situation of a scenario, in words: the same for all services of the situation."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,10 @@ from numpy.typing import NDArray
 from kpp.schema import REPLICAS, SERVICE, THROUGHPUT, USER_COUNT
 from kpp.whatif.model import (
     BOTTLENECK,
+    SATURATES,
     SATURATION,
+    SATURATION_LOWER,
+    SATURATION_UPPER,
     SCENARIO_COLUMNS,
     SITUATION,
     THINK_TIME,
@@ -67,7 +71,7 @@ def tell_saturation(
     services, replicas = scenario[SERVICE].tolist(), scenario[REPLICAS].tolist()
     for row in np.flatnonzero(saturated):
         measured = highest_rps.get(services[row], float("nan"))
-        own[row] = _word(services[row], replicas[row], float(limits[row]), measured)
+        own[row] = _word(services[row], replicas[row], saturation.iloc[row], measured)
     is_bottleneck = (saturation[BOTTLENECK].fillna("") == scenario[SERVICE]).to_numpy()
     situations = scenario[SITUATION].tolist()
     first = {situations[row]: own[row] for row in np.flatnonzero(saturated & is_bottleneck)}
@@ -75,18 +79,24 @@ def tell_saturation(
     return ["; ".join(dict.fromkeys(filter(None, texts))) for texts in zip(shared, own, strict=True)]
 
 
-def _word(service: str, replicas: float, limit_rps: float, measured_rps: float) -> str:
+def _word(service: str, replicas: float, saturation: "pd.Series[Any]", measured_rps: float) -> str:
     """One line.
 
-    >>> _word("frontend", 2, 124.04, 17)
+    >>> _word("frontend", 2, pd.Series({SATURATION: 124.04}), 17)
     '2 frontend replicas saturate at 124 req/s; measured up to 17'
-    >>> _word("frontend", float("nan"), 62, 17)
-    'frontend saturates at 62 req/s; measured up to 17'
+    >>> guess = {SATURATION: 62, SATURATION_LOWER: 41.3, SATURATION_UPPER: 93, SATURATES: "by a guess"}
+    >>> _word("frontend", float("nan"), pd.Series(guess), 17)
+    'frontend probably saturates at 62 req/s (41.3 to 93) by a guess; measured up to 17'
     """
     one = np.isnan(replicas) or replicas == 1
     who = service if np.isnan(replicas) else f"{replicas:g} {service} replica{'' if one else 's'}"
-    verb = "saturates" if one else "saturate"
-    return f"{who} {verb} at {_rate(limit_rps)} req/s; measured up to {_rate(measured_rps)}"
+    words = [who, "saturates" if one else "saturate", f"at {_rate(saturation[SATURATION])} req/s"]
+    lower, upper = (saturation.get(name, np.nan) for name in (SATURATION_LOWER, SATURATION_UPPER))
+    if np.isfinite(lower):
+        words.insert(1, "probably")
+        words.append(f"({_rate(lower)} to {_rate(upper)})")
+    words.append(saturation.get(SATURATES, ""))
+    return f"{' '.join(filter(None, words))}; measured up to {_rate(measured_rps)}"
 
 
 def _rate(rps: float) -> str:

@@ -6,6 +6,7 @@ from kpp.queueing.estimation.capacity import Capacity
 from kpp.queueing.estimation.estimates import Estimates
 from kpp.queueing.estimation.levels import Levels
 from kpp.queueing.estimation.limits import LimitSource
+from kpp.whatif.network.basis import Basis, find_bases
 
 
 def describe(found: Estimates) -> tuple[str, ...]:
@@ -20,7 +21,7 @@ def describe(found: Estimates) -> tuple[str, ...]:
     if found.graph is None and len(levels.services) > 1:
         notes.append("no calls table: a service's response time cannot be told from its callees'")
     notes += _missing(levels)
-    notes += _limits(levels, found.capacity)
+    notes += _limits(levels, found.capacity) + _ceilings(levels, found.capacity) + _sidecars(found)
     return tuple(notes)
 
 
@@ -59,8 +60,10 @@ def _missing(levels: Levels) -> list[str]:
 
 def _limits(levels: Levels, capacity: Capacity) -> list[str]:
     by_source: dict[LimitSource, list[str]] = {}
-    for service, source in zip(levels.services, capacity.source, strict=True):
-        by_source.setdefault(source, []).append(service)
+    seen = np.isfinite(capacity.ceiling_rps)
+    for service, source, is_seen in zip(levels.services, capacity.source, seen, strict=True):
+        if not (is_seen and source is LimitSource.UNKNOWN):
+            by_source.setdefault(source, []).append(service)
     notes = []
     for service, limit in zip(levels.services, capacity.cpu_limit[-1], strict=True):
         if service in by_source.get(LimitSource.INFERRED, []):
@@ -73,14 +76,35 @@ def _limits(levels: Levels, capacity: Capacity) -> list[str]:
     if LimitSource.UNKNOWN in by_source:
         names = _join(by_source[LimitSource.UNKNOWN])
         notes.append(f"{names}: no CPU limit is known, so no saturation is foreseen")
+    return notes
+
+
+def _ceilings(levels: Levels, capacity: Capacity) -> list[str]:
+    notes = []
     for plateau in capacity.plateaus:
         if np.isfinite(capacity.ceiling_rps[plateau.service]):
-            seen = plateau.saturation_rps.value
-            service = levels.services[plateau.service]
+            recorded = capacity.source[plateau.service] is LimitSource.RECORDED
+            what = ", not at its CPU limit" if recorded else "; whether by CPU is not known"
             notes.append(
-                f"{service}: a replica was seen to saturate at {seen:.3g} req/s, not at its CPU limit"
+                f"{levels.services[plateau.service]}: a replica was seen to saturate at "
+                f"{plateau.saturation_rps.value:.3g} req/s{what}"
             )
     return notes
+
+
+def _sidecars(found: Estimates) -> list[str]:
+    """Whose capacity rests on a sidecar that may not be there."""
+    bases = find_bases(found)
+    services = [number for number, basis in enumerate(bases) if basis is Basis.GUESSED_SIDECAR]
+    if not services:
+        return []
+    parts = 1 - found.capacity.share[services]
+    part = " to ".join(dict.fromkeys(f"{100 * each:.0f}" for each in (parts.min(), parts.max())))
+    names = _join([found.levels.services[number] for number in services])
+    return [
+        f"{names}: {part} % of the CPU is taken to be a sidecar's; without sidecars the CPU limits are "
+        "reached that much earlier"
+    ]
 
 
 def _join(names: list[str]) -> str:

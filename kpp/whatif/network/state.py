@@ -12,6 +12,7 @@ from kpp.queueing.estimation.robust import Estimate
 from kpp.queueing.layered import CallGraph
 from kpp.queueing.parameters import Parameters
 from kpp.whatif.model import State
+from kpp.whatif.network.basis import Basis, find_bases
 from kpp.whatif.plain_data import from_plain, to_plain
 from kpp.whatif.situations import Layouts
 
@@ -48,6 +49,7 @@ class FittedNetwork:
         layouts: of the measured loads.
         measured: (services, 3) whether response time, throughput and CPU were measured.
         limit_source: of each service, in words.
+        basis: of each service's capacity.
         replicas_recorded: (services,) whether the tables tell them.
     """
 
@@ -56,6 +58,7 @@ class FittedNetwork:
     layouts: Layouts
     measured: NDArray[np.bool_]
     limit_source: tuple[str, ...]
+    basis: tuple[Basis, ...]
     replicas_recorded: NDArray[np.bool_]
 
     @classmethod
@@ -76,6 +79,7 @@ class FittedNetwork:
             layouts=Layouts.of(found),
             measured=np.column_stack([np.isfinite(column).any(axis=0) for column in columns]),
             limit_source=tuple(source.value for source in found.capacity.source),
+            basis=find_bases(found),
             replicas_recorded=levels.replicas_recorded,
         )
 
@@ -92,6 +96,7 @@ class FittedNetwork:
             "layouts": self.layouts.dump(),
             "measured": self.measured.tolist(),
             "limit_source": list(self.limit_source),
+            "basis": [basis.value for basis in self.basis],
             "replicas_recorded": self.replicas_recorded.tolist(),
         }
 
@@ -115,6 +120,7 @@ class FittedNetwork:
             layouts=Layouts.restore(state["layouts"]),
             measured=np.array(state["measured"], dtype=np.bool_),
             limit_source=tuple(state["limit_source"]),
+            basis=tuple(Basis(text) for text in state["basis"]),
             replicas_recorded=np.array(state["replicas_recorded"], dtype=np.bool_),
         )
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from kpp.queueing.estimation.capacity import estimate_capacity
@@ -9,6 +10,9 @@ from kpp.queueing.estimation.estimates import Estimates
 from kpp.queueing.estimation.estimation import estimate
 from kpp.queueing.estimation.plateau import Plateau
 from kpp.queueing.estimation.robust import Estimate
+from kpp.queueing.parameters import Situations
+from kpp.queueing.system import solve
+from kpp.schema import CPU_USAGE, USER_COUNT
 from tests.queueing.closed_systems import Chain, Tier
 
 SHOP = Tier("shop", 0.02, 0.02, background_cores=0.05, limit_cores=1.0)
@@ -24,7 +28,7 @@ def _demand(found: Estimates, error: float) -> tuple[float, float]:
     """The demand after a plateau with that error, relative to the fit's, and the capacity's error."""
     usual = (1.0 - found.cpu.background[0]) / found.cpu.demand[0]
     seen = Estimate(HIGHER * usual, error * HIGHER * usual)
-    plateau = Plateau(0, seen, (len(found.levels) - 1,))
+    plateau = Plateau(0, seen, seen, (len(found.levels) - 1,))
     # the sidecar's CPU is not apart in the CPU that the limit holds back
     recorded = replace(found.application, share=found.application.share * 0 + 1.0)
     capacity = estimate_capacity(found.levels, found.cpu, recorded, [plateau])
@@ -45,3 +49,22 @@ def test_a_step_near_the_knee_is_weighed(found: Estimates) -> None:
     assert 0.93 < roughly < 0.99
     assert hardly == pytest.approx(1.0, abs=0.005)
     assert error < 0.06
+
+
+def test_a_lock_does_not_become_faster_as_requests_need_less_cpu() -> None:
+    """The lock is held for 20 ms whatever the load; the CPU time of all services falls by a third."""
+    web = Tier("web", 0.004, 0.004, limit_cores=None)
+    store = Tier("store", 0.020, 0.002, limit_cores=None)
+    chain = Chain((web, store), 1.0, noise=0.01)
+    rows = chain.measure([5, 15, 25, 35, 45, 60, 75])
+    rows[CPU_USAGE] *= np.exp(-0.4 * (rows[USER_COUNT] / 75))
+
+    found = estimate(rows, chain.calls())
+
+    assert found.parameters.fall.rate.value > 0.1
+    users = np.array([60.0, 150.0, 300.0])
+    limits = np.tile(found.capacity.cpu_limit[-1:], (3, 1))
+    asked = Situations(users, np.full(3, np.nan), np.ones((3, 2)), limits)
+    exact = [chain.solve(int(count))[0][1] for count in users]
+    entry = found.parameters.entry
+    assert solve(found.parameters, asked).throughput[:, entry] == pytest.approx(exact, rel=0.05)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from kpp.errors import InputError
+from kpp.queueing.estimation.capacity import estimate_capacity
 from kpp.queueing.estimation.estimates import Estimates
 from kpp.queueing.estimation.estimation import estimate
 from kpp.queueing.estimation.limits import LimitSource
@@ -128,9 +129,14 @@ def test_a_limit_is_inferred_from_saturation_where_none_is_recorded() -> None:
     chain = Chain((Tier("shop", 0.02, 0.02, background_cores=0.05),))
 
     found = estimate(chain.measure([10, 30, 60, 90]))
+    as_quota = estimate_capacity(found.levels, found.cpu, found.application, list(found.capacity.plateaus))
 
-    assert found.capacity.source[0] is LimitSource.INFERRED
-    assert found.capacity.cpu_limit[0, 0] == pytest.approx(0.05 + 1.0, rel=0.05)
+    assert as_quota.source[0] is LimitSource.INFERRED
+    assert as_quota.cpu_limit[0, 0] == pytest.approx(0.05 + 1.0, rel=0.05)
+    # the response times are those of a processor that is shared, and no quota
+    assert found.capacity.ceiling_rps[0] == pytest.approx(1 / 0.02, rel=0.05)
+    assert found.capacity.source[0] is LimitSource.SEEN
+    assert np.isnan(found.capacity.cpu_limit[0, 0])
 
 
 def test_a_limit_is_assumed_from_the_request_and_marked() -> None:
