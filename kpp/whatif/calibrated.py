@@ -1,17 +1,18 @@
 """A what-if model with all that a prediction needs beside its points: intervals, verdicts, defaults."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from kpp.schema import CPU_LIMIT, CPU_REQUEST, REPLICAS, SERVICE, TARGETS, THROUGHPUT, USER_COUNT
 from kpp.whatif.campaign import MINUTES, levels_of
-from kpp.whatif.intervals.agreement import agree
+from kpp.whatif.intervals.agreement import Laws, agree
 from kpp.whatif.intervals.conformal import calibrate
-from kpp.whatif.intervals.held_out import errors_on_held_out_loads, spread_of
+from kpp.whatif.intervals.held_out import errors_on_held_out_loads, in_logs, spread_of
 from kpp.whatif.intervals.hidden_knees import earliest_knees
 from kpp.whatif.intervals.intervals import Intervals, Place
 from kpp.whatif.intervals.trend import reach_to_trend
@@ -29,6 +30,8 @@ from kpp.whatif.network.bottlenecks import add_bottlenecks
 from kpp.whatif.plain_data import from_plain, to_plain
 from kpp.whatif.scenario import check_numbers, complete
 from kpp.whatif.verdict import Known, judge
+
+Floats = NDArray[np.float64]
 
 LEVEL_NUMBERS = [USER_COUNT, REPLICAS, CPU_REQUEST, CPU_LIMIT, *TARGETS, MINUTES]
 COVERAGE = 0.9
@@ -92,12 +95,15 @@ class CalibratedModel:
             " and ".join(filter(None, both))
             for both in zip(self.measured.outside(asked), paused, strict=True)
         ]
-        distances = np.maximum(self.measured.distance(asked), apart)
         beyond = np.array([text != "" for text in outside], dtype=bool)
         spreads = spread_of(self.model, asked, values)
         laws = self.model.laws(asked) if isinstance(self.model, KnowsLaws) else None
         above = self.measured.is_above(asked)
+        distances = np.maximum(self.measured.distance(asked), apart)
         place = Place(distances, beyond, spreads, above)
+        if laws is not None:
+            unsure = in_logs(laws.capacity_spread, values)
+            place = replace(place, capacities=unsure, least_seconds=laws.least_seconds)
         knees = earliest_knees(self.measured, asked, values, laws)
         bounds = self.intervals.around(asked, values, place, knees, coverage)
         if laws is not None:
@@ -111,7 +117,8 @@ class CalibratedModel:
             columns[target] = points[target]
             columns[lower_of(target)], columns[upper_of(target)] = lower[:, number], upper[:, number]
         bounded = np.isfinite(lower) & np.isfinite(upper)
-        known = Known(outside, distances, self.intervals.tried(above), self._highest_rps(), bounded)
+        ways = np.maximum(self._longer_way(asked, laws), apart)
+        known = Known(outside, ways, self.intervals.tried(above), self._highest_rps(), bounded)
         answers = pd.DataFrame(columns).join(judge(self.model, asked, points, known)).iloc[: len(scenario)]
         answers.index = scenario.index
         return pd.concat([scenario, answers], axis=1)
@@ -169,6 +176,20 @@ class CalibratedModel:
         """
         check_numbers(scenario)
         return self.measured.fill(complete(scenario.reset_index(drop=True)))
+
+    def _longer_way(self, asked: pd.DataFrame, laws: Laws | None) -> Floats:
+        """(rows,) of `Measured.distance`. The way to a known knee and the way beyond it are two questions.
+
+        Up to the knee all depends on how demand goes on; beyond it users only queue up, by N = X (Z + R). So
+        the longer of the two counts, and not both together.
+        """
+        whole = self.measured.distance(asked)
+        if laws is None:
+            return whole
+        users = asked[USER_COUNT].to_numpy(dtype=np.float64)
+        served = np.fmin(users, laws.users_at_knee)
+        to_knee = self.measured.distance(asked.assign(**{USER_COUNT: served}))
+        return np.asarray(np.minimum(whole, np.maximum(to_knee, np.log(users / served))), dtype=np.float64)
 
     def _highest_rps(self) -> dict[str, float]:
         return {

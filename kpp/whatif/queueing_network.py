@@ -10,7 +10,8 @@ from kpp.queueing.system import solve
 from kpp.schema import TARGETS
 from kpp.whatif.intervals.agreement import Laws
 from kpp.whatif.model import Campaign, State
-from kpp.whatif.network.answers import as_explanation, as_laws, as_saturation, as_targets
+from kpp.whatif.network.answers import as_explanation, as_saturation, as_targets
+from kpp.whatif.network.laws import laws_of
 from kpp.whatif.network.notes import describe
 from kpp.whatif.network.spread import relative_variances
 from kpp.whatif.network.state import FittedNetwork
@@ -75,7 +76,7 @@ class QueueingNetwork:
     def laws(self, scenario: pd.DataFrame) -> Laws:
         """The think time at the entry service, and recorded CPU limits."""
         asked = arrange_situations(scenario, self.network.layouts)
-        return as_laws(asked, self.network)
+        return laws_of(asked, self.network)
 
     def explain(self, scenario: pd.DataFrame) -> pd.DataFrame:
         """What makes up each prediction."""

@@ -8,6 +8,7 @@ import pytest
 from kpp.errors import InputError
 from kpp.schema import CPU_LIMIT, REPLICAS, SERVICE, TARGETS, USER_COUNT
 from kpp.whatif.calibrated import CalibratedModel, lower_of, upper_of
+from kpp.whatif.hybrid import Hybrid
 from kpp.whatif.model import (
     EXTRAPOLATING,
     IN_RANGE,
@@ -19,7 +20,7 @@ from kpp.whatif.model import (
     Campaign,
 )
 from kpp.whatif.registry import make_model
-from tests.queueing.closed_systems import THREE_TIERS, Chain
+from tests.queueing.closed_systems import THREE_TIERS, Chain, Tier
 from tests.whatif.systems import SHOP, make_system
 
 
@@ -149,3 +150,21 @@ def test_another_pause_is_another_load_and_the_verdict_says_so() -> None:
     faster, slower = found[REASON].iloc[2], found[REASON].iloc[3]
     assert "a pause of 0 s, which makes a throughput of 3.1 times the highest measured" in faster
     assert "a pause of 9 s, which makes a throughput of 1/2.9 of the lowest measured" in slower
+
+
+@pytest.mark.parametrize("limit", [0.5, None])
+def test_users_who_only_queue_up_behind_a_recorded_limit_are_no_farther_than_the_knee(
+    limit: float | None,
+) -> None:
+    """Of 20 to 40 users; the knee is at some 50 requests per second, with a pause of 1 s: 50 users."""
+    shop = Tier("shop", 0.01, 0.01, background_cores=0.0, limit_cores=limit)
+    rows = Chain((shop,), 1.0, noise=0.01).measure([20, 25, 30, 35, 40])
+    model = CalibratedModel.fit(Hybrid, Campaign(rows))
+
+    found = model.predict(pd.DataFrame({SERVICE: "shop", USER_COUNT: [60.0, 110.0, 4000.0]}))
+
+    assert found[VERDICT].tolist() == [
+        EXTRAPOLATING,
+        EXTRAPOLATING if limit else UNSUPPORTED,
+        UNSUPPORTED,
+    ]

@@ -29,7 +29,7 @@ class Capacity:
         demand: (services,) CPU seconds of one request at the reference load; NaN where not known.
         ceiling_rps: (services,) requests per second of one replica, as measured, where something else than
             CPU was seen to hold it back, or nothing is known of CPU. NaN elsewhere.
-        error: (services,) relative standard error of the saturation throughput.
+        error: (services,) relative standard error of the saturation throughput at another hour.
         plateaus: what was seen.
     """
 
@@ -84,7 +84,19 @@ def estimate_capacity(
     )
     for plateau in plateaus:
         found = _take_in(plateau, found, levels, fit, application)
-    return found
+    return replace(found, error=np.hypot(found.error, _of_hours(fit, plateaus)))
+
+
+def _of_hours(fit: CpuFit, plateaus: list[Plateau]) -> Floats:
+    """(services,) relative standard deviation of a capacity, because work drifts from hour to hour.
+
+    The hour that is asked for differs from the usual one. A plateau was seen at hours of its own, while the
+    fitted demand is a mean whose error is known.
+    """
+    hours = np.ones(len(fit.drift))
+    for plateau in plateaus:
+        hours[plateau.service] += 1 / len(plateau.levels)
+    return np.asarray(fit.drift * np.sqrt(hours), dtype=np.float64)
 
 
 def _demand_errors(fit: CpuFit, application: ApplicationShare) -> Floats:

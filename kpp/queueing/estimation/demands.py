@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from kpp.queueing.estimation.blocks_and_few import TERMS
 from kpp.queueing.estimation.demand_fall import fall
 from kpp.queueing.estimation.level_effects import (
     LEAST_SERVICES,
@@ -69,11 +70,14 @@ class CpuFit:
     background: (services,) cores of one replica without requests; NaN where CPU was not measured.
     demand: (services,) CPU seconds of one request at the reference load; NaN likewise.
     covariance: (services, 2, 2) of these two.
+    drift: (services,) by how much the CPU of one level deviates from this law: what hours differ by. Relative
+        standard deviation.
     """
 
     background: Floats
     demand: Floats
     covariance: Floats
+    drift: Floats
 
 
 def fit_cpu(records: CpuRecords, rate: float, largest_load: float) -> CpuFit:
@@ -89,7 +93,14 @@ def fit_cpu(records: CpuRecords, rate: float, largest_load: float) -> CpuFit:
     measured: Mask = np.asarray((model.weights > 0).any(axis=0))
     coefficients = np.where(measured[:, None], solved.coefficients, np.nan)
     covariance = np.where(measured[:, None, None], solved.covariance, np.nan)
-    return CpuFit(coefficients[:, 0], coefficients[:, 1], covariance)
+    return CpuFit(coefficients[:, 0], coefficients[:, 1], covariance, _drift(model, variances))
+
+
+def _drift(model: Terms, variances: Variances) -> Floats:
+    """(services,) of `CpuFit.drift`; what is known beforehand counts as one level more."""
+    freedom = np.maximum((model.weights > 0).sum(axis=0) - TERMS, 0)
+    squares = variances.scatter**2 + variances.between
+    return np.asarray(np.sqrt((freedom * squares + FIRST_SCATTER**2) / (freedom + 1)), dtype=np.float64)
 
 
 def estimate_fall(records: CpuRecords, largest_load: float) -> Estimate:

@@ -20,6 +20,7 @@ from kpp.schema import CPU_USAGE, RESPONSE_TIME, TARGETS, THROUGHPUT
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+_TINY = np.finfo(float).tiny
 _TIME, _FLOW, _CPU = (list(TARGETS).index(target) for target in (RESPONSE_TIME, THROUGHPUT, CPU_USAGE))
 
 
@@ -37,6 +38,10 @@ class Laws:
         cpu_limit_cores: of all replicas together, where it was recorded; infinite elsewhere.
         limited_share: of the CPU that is measured, which the limit holds back.
         capacities_known: whether those of all services are, be it as a guess.
+        capacity_spread: (rows, 3) what the capacities' standard errors make of the targets, as a ratio.
+        users_at_knee: whom the system serves before a queue begins that only grows, where it was seen to or
+            its limit is recorded; infinite elsewhere.
+        least_seconds: of the row's response time, if there is no waiting.
     """
 
     situation: NDArray[np.intp]
@@ -48,6 +53,9 @@ class Laws:
     cpu_limit_cores: Floats
     limited_share: Floats
     capacities_known: bool
+    capacity_spread: Floats
+    users_at_knee: Floats
+    least_seconds: Floats
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,7 @@ def agree(bounds: Bounds, points: Floats, laws: Laws, user_counts: Floats, beyon
         lower[rows], upper[rows] = _one_unknown(
             part, points[rows], laws.think_time_seconds[rows], user_counts[rows], slowed[rows]
         )
+        _follow(laws, rows & slowed, points[:, _TIME], lower[:, _TIME], upper[:, _TIME])
         contained = _contained(laws, rows, upper[:, _TIME])
         callees = np.maximum(upper[:, _TIME], _behind_own_knee(bounds, points, user_counts))
         times = np.where(laws.is_entry, upper[:, _TIME], callees)
@@ -96,6 +105,21 @@ def agree(bounds: Bounds, points: Floats, laws: Laws, user_counts: Floats, beyon
     within = np.minimum(laws.limited_share * cpu, laws.cpu_limit_cores) + (1 - laws.limited_share) * cpu
     upper[:, _CPU] = np.fmax(np.fmin(cpu, within), points[:, _CPU])
     return replace(bounds, lower=lower, upper=upper)
+
+
+def _follow(laws: Laws, saturated: Mask, points: Floats, lower: Floats, upper: Floats) -> None:
+    """Let a service that waits for the same capacity as the entry service be as unsure, in place; (rows,).
+
+    Where users mostly wait, the entry's response time is what throughput leaves of N = X (Z + R), and most of
+    it is the bottleneck's. How far the capacities' errors move each of both tells how much.
+    """
+    moves, known = laws.capacity_spread[:, _TIME], np.zeros((int(laws.situation.max()) + 1, 3))
+    low, middle, high = (np.log(np.maximum(each[saturated], _TINY)) for each in (lower, points, upper))
+    known[laws.situation[saturated]] = np.column_stack([moves[saturated], middle - low, high - middle])
+    of_entry, less, more = known[laws.situation].T
+    shares = np.where(of_entry > 0, np.clip(moves / np.where(of_entry > 0, of_entry, 1.0), 0.0, 1.0), 0.0)
+    lower[:] = np.fmin(lower, points * np.exp(-shares * less))
+    upper[:] = np.fmax(upper, points * np.exp(shares * more))
 
 
 def _contained(laws: Laws, entries: Mask, upper_seconds: Floats) -> Floats:

@@ -135,8 +135,13 @@ def spread_of(model: WhatIfModel, scenario: pd.DataFrame, predicted: Floats) -> 
     if not isinstance(model, EstimatesSpread):
         return np.zeros((len(scenario), len(TARGETS)))
     ratios = model.spread(scenario)[list(TARGETS)].to_numpy(dtype=np.float64)
-    spreads: Floats = np.nan_to_num(ratios * predicted / (predicted + RESOLUTION))
-    return spreads
+    return in_logs(ratios, predicted)
+
+
+def in_logs(ratios: Floats, predicted: Floats) -> Floats:
+    """(rows, 3) relative deviations of what was predicted, in the unit of errors; 0 where not known."""
+    deviations: Floats = np.nan_to_num(ratios * predicted / (predicted + RESOLUTION))
+    return deviations
 
 
 def _ask(model: WhatIfModel, learned: Campaign, asked: pd.DataFrame, fold: int) -> HeldOutErrors:

@@ -4,10 +4,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kpp.queueing.estimation.limits import LimitSource
 from kpp.queueing.parameters import Solution
 from kpp.schema import CPU_LIMIT, CPU_USAGE, RESPONSE_TIME, TARGETS, THROUGHPUT
-from kpp.whatif.intervals.agreement import Laws
 from kpp.whatif.model import (
     BOTTLENECK,
     REPLICAS_USED,
@@ -21,7 +19,6 @@ from kpp.whatif.network.state import FittedNetwork
 from kpp.whatif.situations import AskedSituations
 
 Floats = NDArray[np.float64]
-_CPU = list(TARGETS).index(CPU_USAGE)
 
 
 def by_target(solution: Solution) -> dict[str, Floats]:
@@ -77,27 +74,6 @@ def _bases(network: FittedNetwork, asked: AskedSituations, scenario: pd.DataFram
         assumed = basis in (Basis.ASSUMED_LIMIT, Basis.NONE)
         bases.append(Basis.LIMIT if is_given and assumed and service >= 0 and limited[service] else basis)
     return bases
-
-
-def as_laws(asked: AskedSituations, network: FittedNetwork) -> Laws:
-    """What ties the bounds of the scenario's rows."""
-    situations, parameters = asked.situations, network.parameters
-    think = np.where(np.isnan(situations.think_time), parameters.think_time, situations.think_time)
-    entry = np.arange(len(network.layouts.services)) == parameters.entry
-    recorded = (np.array(network.limit_source) == LimitSource.RECORDED.value) & network.replicas_recorded
-    limits, unknown = situations.replicas * situations.cpu_limit, LimitSource.UNKNOWN.value
-    per_situation = np.ones_like(limits)
-    return Laws(
-        situation=asked.rows,
-        entry_service=network.layouts.services[parameters.entry],
-        is_entry=asked.pick(entry * per_situation) == 1.0,
-        think_time_seconds=asked.pick(think[:, None] * per_situation),
-        unloaded_seconds=parameters.unloaded_entry(),
-        visits=asked.pick(np.nan_to_num(parameters.visit_ratio) * per_situation),
-        cpu_limit_cores=asked.pick(np.where(recorded & np.isfinite(limits), limits, np.inf)),
-        limited_share=asked.pick(parameters.share * per_situation),
-        capacities_known=unknown not in network.limit_source and bool(network.measured[:, _CPU].all()),
-    )
 
 
 def as_explanation(

@@ -23,30 +23,50 @@ UNSURE_WAIT = (
 def relative_variances(network: FittedNetwork, situations: Situations) -> dict[str, Floats]:
     """The variance of each target's logarithm, (situations, services) by target.
 
-    The think time, the capacities, the fall of demand, the size of bursts and the waits are moved by one
-    standard error each, and the network solved again; errors of visit ratios, unloaded times, background and
-    demand come on top.
+    The think time, the fall of demand, the size of bursts and the waits are moved by one standard error each,
+    and the network solved again; errors of visit ratios, unloaded times, background and demand come on top.
+    What capacities are unsure by stands apart (`capacity_deviations`).
     """
     solution = solve(network.parameters, situations)
     variances = _own_variances(network, situations, solution)
     for moved in _moved(network):
-        changes = [_change(each, situations, solution) for each in moved]
-        for target in variances:
-            largest = np.max([np.abs(change[target]) for change in changes], axis=0)
-            variances[target] = variances[target] + largest**2
+        for target, change in _change(moved, situations, solution).items():
+            variances[target] = variances[target] + change**2
     return variances
 
 
+def capacity_deviations(
+    network: FittedNetwork, situations: Situations, solution: Solution
+) -> dict[str, Floats]:
+    """By how much the logarithm of each target changes with the capacities, (situations, services) by target.
+
+    They are moved by a standard error both ways, and the larger change counts: a saturated system that could
+    do twice as much may not be saturated at all.
+    """
+    parameters, slower = network.parameters, 1 + network.errors.capacity
+    both = (
+        network.vary(share=parameters.share * slower, ceiling=parameters.ceiling / slower),
+        network.vary(share=parameters.share / slower, ceiling=parameters.ceiling * slower),
+    )
+    less, more = (_change(moved, situations, solution) for moved in both)
+    return {target: np.maximum(np.abs(less[target]), np.abs(more[target])) for target in less}
+
+
 def _own_variances(network: FittedNetwork, situations: Situations, solution: Solution) -> dict[str, Floats]:
-    """Relative variances that need no second solution, (situations, services) by target."""
-    shape = solution.cpu.shape
+    """Relative variances that need no second solution, (situations, services) by target.
+
+    An own time is a part of a response time, the smaller the longer is waited.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         falls = np.nan_to_num(solution.demand / network.parameters.demand, posinf=0.0)
     terms = np.stack([situations.replicas, np.nan_to_num(solution.throughput) * falls], axis=-1)
     of_cpu = np.einsum("ksi,sij,ksj->ks", terms, network.errors.cpu, terms)
+    nest, nest_waits = network.parameters.nest, network.parameters.nest_waits
+    whole = np.nan_to_num(nest(solution.own) + nest_waits(solution.wait))
+    of_own_times = np.nan_to_num(nest(solution.own * network.errors.unloaded))
     return {
-        RESPONSE_TIME: np.broadcast_to(network.errors.unloaded**2, shape),
-        THROUGHPUT: np.broadcast_to(network.errors.visit_ratio**2, shape),
+        RESPONSE_TIME: (of_own_times / np.maximum(whole, SMALLEST)) ** 2,
+        THROUGHPUT: np.broadcast_to(network.errors.visit_ratio**2, whole.shape),
         CPU_USAGE: np.nan_to_num(of_cpu / np.maximum(solution.cpu, SMALLEST) ** 2),
     }
 
@@ -60,25 +80,17 @@ def _change(network: FittedNetwork, situations: Situations, solution: Solution) 
     }
 
 
-def _moved(network: FittedNetwork) -> list[list[FittedNetwork]]:
-    """The network with one parameter after the other moved by its standard error.
-
-    The capacity both ways: a saturated system that could do twice as much may not be saturated at all.
-    """
+def _moved(network: FittedNetwork) -> list[FittedNetwork]:
+    """The network with one parameter after the other moved by its standard error."""
     parameters, errors = network.parameters, network.errors
-    slower = 1 + errors.capacity
     rate = parameters.fall.rate
     steeper = Estimate(rate.value + errors.fall, rate.standard_error)
     fall = DemandFall(steeper, parameters.fall.reference_rps, parameters.fall.largest_load)
     return [
-        [network.vary(think_time=parameters.think_time * (1 + errors.think_time))],
-        [
-            network.vary(share=parameters.share * slower, ceiling=parameters.ceiling / slower),
-            network.vary(share=parameters.share / slower, ceiling=parameters.ceiling * slower),
-        ],
-        [network.vary(fall=fall)],
-        [network.vary(burst=parameters.burst * UNSURE_BURST)],
-        [network.vary(variability=parameters.variability * UNSURE_WAIT)],
+        network.vary(think_time=parameters.think_time * (1 + errors.think_time)),
+        network.vary(fall=fall),
+        network.vary(burst=parameters.burst * UNSURE_BURST),
+        network.vary(variability=parameters.variability * UNSURE_WAIT),
     ]
 
 

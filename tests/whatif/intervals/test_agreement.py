@@ -1,5 +1,7 @@
 """Bounds that laws tie, checked by the laws themselves."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -33,6 +35,9 @@ def laws_of(rows: int, limit: float = np.inf, share: float = 1.0) -> Laws:
         cpu_limit_cores=np.full(rows, limit),
         limited_share=np.full(rows, share),
         capacities_known=True,
+        capacity_spread=np.zeros((rows, 3)),
+        users_at_knee=np.full(rows, np.inf),
+        least_seconds=np.zeros(rows),
     )
 
 
@@ -111,3 +116,18 @@ def test_predictions_of_the_hybrid_agree_far_beyond_the_data() -> None:
     assert entry[upper_of(RESPONSE_TIME)].iloc[-1] > PAUSE  # far beyond, it waits for its turn
     layout = rows.groupby(SERVICE)[[REPLICAS, CPU_LIMIT]].first().prod(axis=1)
     assert (found[upper_of(CPU_USAGE)] <= found[SERVICE].map(layout) * (1 + 1e-9)).all()
+
+
+def test_a_bottleneck_is_as_unsure_as_who_waits_for_it_and_the_others_are_not() -> None:
+    """The entry service waits for the second row, whose capacity's error moves both alike."""
+    points = np.array([[1.0, 100 / 3.0, 0.1], [0.9, 100 / 3.0, 0.1], [0.01, 100 / 3.0, 0.1]])
+    moves = np.array([[0.2, 0.1, 0.0], [0.2, 0.1, 0.0], [0.0, 0.1, 0.0]])
+    factors = np.array([[1.1, 1.2, 1.1]])
+    bounds = Bounds(points / factors, points * factors, np.zeros_like(points), np.zeros(3))
+    laws = replace(laws_of(3), capacity_spread=moves)
+
+    found = agree(bounds, points, laws, np.full(3, 100.0), np.zeros(3, bool))
+
+    assert found.upper[0, 0] == pytest.approx(1.2 * 3.0 - PAUSE)  # as throughput may be less by as much
+    np.testing.assert_allclose(found.upper[:, 0] / points[:, 0], [1.6, 1.6, 1.1])
+    np.testing.assert_allclose(found.lower[:, 0] / points[:, 0], [1 / 1.1] * 3)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -286,3 +287,20 @@ def test_a_knee_never_seen_takes_throughput_down_to_what_was_measured_and_no_fur
     column = list(TARGETS).index(THROUGHPUT)
     np.testing.assert_allclose(lower[:, column], [10.0, 10.0, 8.0, 40.0], rtol=1e-3)
     np.testing.assert_allclose(upper[:, column], points[:, column], rtol=1e-3)
+
+
+def test_what_minutes_scatter_is_known_however_small_the_quantiles_are() -> None:
+    """90 % of normal minutes are within 1.645 standard deviations, also where a model errs by more."""
+    level = np.full(len(TARGETS), 0.2)
+    difficulty = replace(difficulty_of(0.01), level=level)
+    intervals = calibrate_linear(CAMPAIGN)
+    one = next(iter(intervals.services.values()))
+    known = type(one)(difficulty, np.zeros(3), np.full_like(one.inside, 0.3), np.full_like(one.beyond, 0.3))
+    tried = Intervals({"frontend": known}, 1.0, 0.0, 1.0, 1.0, intervals.usual_errors)
+    place = Place(np.zeros(1), np.zeros(1, bool), np.zeros((1, 3)), np.zeros(1, bool))
+    knees = measured_alone(np.full((1, 3), np.nan))
+
+    points = np.full((1, 3), USUAL_RPS)
+    noise = tried.around(pd.DataFrame({SERVICE: ["frontend"]}), points, place, knees, 0.9).noise
+
+    np.testing.assert_allclose(noise, 1.645 * 0.01, rtol=1e-3)

@@ -127,3 +127,19 @@ def test_room_grows_with_the_users_without_a_jump() -> None:
     ratios = (upper / upper.shift()).dropna()
     assert ratios.min() > 1 - 1e-6
     assert ratios.max() < 1.6
+
+
+def test_no_response_time_is_said_to_be_far_below_that_of_light_load() -> None:
+    """Known queues, asked far beyond the data: own times are 4 and 10 ms, and waiting adds to them."""
+    chain = Chain(TIERS, PAUSE, noise=0.0)
+    model, rows = fit()
+    users = [80, 160, 400, 1600]
+    asked = pd.DataFrame({SERVICE: ["web", "shop"] * len(users), USER_COUNT: np.repeat(users, 2) * 1.0})
+
+    found = model.predict(asked)
+
+    true = np.array([values[0] for count in users for values in chain.solve(count)])
+    lower = found[lower_of(RESPONSE_TIME)].to_numpy()
+    assert (lower <= true).all()
+    light = rows[rows[USER_COUNT] == 5.0].groupby(SERVICE)[RESPONSE_TIME].median()
+    assert (lower > 0.25 * asked[SERVICE].map(light)).all()
