@@ -20,6 +20,7 @@ from scipy import special
 
 from kpp.queueing.estimation.limits import SIDECAR_SECONDS
 from kpp.queueing.layered import CallGraph
+from kpp.queueing.parameters import Parameters, Situations, Solution
 from kpp.queueing.stations import CFS_PERIOD_SECONDS, WORK_VARIABILITY
 
 Floats = NDArray[np.float64]
@@ -65,6 +66,17 @@ def crowds_of(graph: CallGraph, stopped: Floats, flows: Floats, replicas: Floats
     all_calls = CFS_PERIOD_SECONDS * np.maximum(flows, LEAST)[:, callees]
     shares = sent * replicas[:, callers] / all_calls
     return Crowds(np.minimum(graph.most_of_calls(shares), 1.0), graph.most_of_calls(waits))
+
+
+def crowded_calls(solution: Solution, parameters: Parameters, situations: Situations) -> Floats:
+    """(situations, services) the share of a service's calls that come in crowds, 0 to 1.
+
+    It grows with the backlog of a caller at its CPU limit, far beyond the caller's capacity. A caller that
+    something else than CPU holds back does not stop.
+    """
+    flows, replicas = np.nan_to_num(solution.throughput), situations.replicas
+    stopped = np.where(np.isfinite(parameters.ceiling), 0.0, solution.wait * flows / replicas)
+    return crowds_of(parameters.graph, stopped, flows, replicas, np.zeros_like(flows)).share
 
 
 def _wait(size: Floats, seconds: Floats, takes: Floats) -> Floats:

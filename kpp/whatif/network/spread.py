@@ -77,6 +77,10 @@ def _moved(network: FittedNetwork) -> list[list[FittedNetwork]]:
             network.vary(share=parameters.share / slower, ceiling=parameters.ceiling * slower),
         ],
         [network.vary(fall=fall)],
+        [
+            network.vary(crowding=parameters.crowding + errors.crowding),
+            network.vary(crowding=np.maximum(parameters.crowding - errors.crowding, 0.0)),
+        ],
         [network.vary(burst=parameters.burst * UNSURE_BURST)],
         [network.vary(variability=parameters.variability * UNSURE_WAIT)],
     ]
