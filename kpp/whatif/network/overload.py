@@ -86,11 +86,11 @@ def learn_growth(saturated: Floats, left_over: Floats) -> Growth:
     squares = (weights**2).sum(axis=0)
     known = squares > 0
     slopes = (weights * np.nan_to_num(left_over)).sum(axis=0) / np.where(known, squares, 1.0)
-    slopes = np.clip(slopes, 0.0, LARGEST)
+    slopes = np.maximum(slopes, 0.0)
     apart = np.where(weights > 0, np.nan_to_num(left_over) - weights * slopes, 0.0)
     freedom = np.maximum((weights > 0).sum(axis=0) - 1, 1)
     scatter = np.sqrt((apart**2).sum(axis=0) / freedom)
     # a level at which saturation only begins says little of what it becomes
     errors = np.hypot(np.maximum(scatter, LEAST_ERROR), UNKNOWN * (1 - np.minimum(squares, 1.0)))
     believed = squares / (squares + (SCATTER / UNKNOWN) ** 2)
-    return Growth(slopes * believed, np.where(known, errors, UNKNOWN))
+    return Growth(np.minimum(slopes * believed, LARGEST), np.where(known, errors, UNKNOWN))
