@@ -2,7 +2,7 @@
 
 How long a crowd waits (`kpp.queueing.crowds`) depends on cores and threads that no table tells. Where a
 saturated caller was measured, its callees' response times tell it; where none was, all of it is believed, and
-the doubt is as large as the belief.
+the doubt is as large as the belief. It may turn out to be more than all.
 """
 
 from dataclasses import replace
@@ -18,13 +18,14 @@ from kpp.queueing.system import solve
 
 Floats = NDArray[np.float64]
 
-ALL = 1.0  # the share that is believed before anything was measured, and its standard deviation
+BEFORE = 1.0  # the share that is believed before anything was measured
+DOUBT = 1.0  # its standard deviation: none of the wait, or twice of it, would be no surprise
 SCATTER = 0.1  # of a level's response time about the model: a wait has to stand out from it
 SMALLEST = 1e-6  # seconds
 
 
 def estimate_crowding(times: OwnTimes, parameters: Parameters, situations: Situations) -> list[Estimate]:
-    """(services,) the share of the crowds' wait that is there, 0 to 1; standard errors absolute.
+    """(services,) the share of the crowds' wait that is there, not below 0; standard errors absolute.
 
     The mean of a normal distribution, given the levels. A level tells as much as the wait would stand out
     from the scatter of response times, and as many of the calls as come in crowds: where few do, the size of
@@ -37,19 +38,17 @@ def estimate_crowding(times: OwnTimes, parameters: Parameters, situations: Situa
     """
     without, crowded = (
         solve(replace(parameters, crowding=np.full_like(parameters.burst, share)), situations)
-        for share in (0.0, ALL)
+        for share in (0.0, 1.0)
     )
     scatter = SCATTER * np.maximum(times.whole, SMALLEST)
     predicted = np.nan_to_num(np.maximum(crowded.wait - without.wait, 0.0) / scatter)
     measured = np.nan_to_num((times.own - without.own - without.wait) / scatter)
-    weights = predicted * np.where(
-        _tells(without, parameters), crowded_calls(crowded, parameters, situations), 0.0
-    )
-    precision = ALL**-2 + (weights * predicted).sum(axis=0)
-    shares = np.clip((ALL**-1 + (weights * measured).sum(axis=0)) / precision, 0.0, ALL)
-    return [
-        Estimate(float(share), float(error)) for share, error in zip(shares, precision**-0.5, strict=True)
-    ]
+    in_crowds = crowded_calls(crowded, parameters, situations)
+    weights = np.where(_tells(without, parameters), in_crowds, 0.0)
+    precision = DOUBT**-2 + (weights * predicted**2).sum(axis=0)
+    means = (BEFORE * DOUBT**-2 + (weights * predicted * measured).sum(axis=0)) / precision
+    shares, errors = np.maximum(means, 0.0), precision**-0.5
+    return [Estimate(float(share), float(error)) for share, error in zip(shares, errors, strict=True)]
 
 
 def _tells(solution: Solution, parameters: Parameters) -> NDArray[np.bool_]:
