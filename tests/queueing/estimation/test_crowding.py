@@ -58,3 +58,10 @@ def test_a_service_that_nobody_calls_tells_nothing() -> None:
     found = estimate(CHAIN.measure([*CALM, SATURATED]), CHAIN.calls())
 
     assert found.crowding[found.levels.services.index("caller")] == Estimate(1.0, 1.0)
+
+
+def test_saturated_loads_do_not_spoil_the_own_time_of_a_callee() -> None:
+    """The wait that is not there is not taken off, even where most loads are saturated."""
+    found = estimate(CHAIN.measure([20, 150, 180, 200, 250]), CHAIN.calls())
+
+    assert found.unloaded[found.levels.services.index("callee")].value == pytest.approx(0.0021, rel=0.1)
