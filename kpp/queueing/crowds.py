@@ -6,7 +6,8 @@ of 100 ms at once, though it may be far from its own limit:
 
 - Each stopped request makes one call, to one callee or another; and no more calls go out in a period than the
   caller gets done in it. In between, the number of the stopped ones varies as an exponential distribution.
-- The caller's sidecar sends them one after the other, which spreads them a little.
+- They come one after the other, which spreads them: no faster than the caller's sidecar sends them, nor than
+  the caller works. Between two of its calls a request does its part of its work.
 - Then they queue, as a fluid does that flows in faster than it flows out.
 - A crowd that needs more CPU than the callee's own quota has to wait for the callee's next period, too
   (`kpp.queueing.stations.crowded_share`).
@@ -25,8 +26,8 @@ from kpp.queueing.stations import CFS_PERIOD_SECONDS, WORK_VARIABILITY
 
 Floats = NDArray[np.float64]
 
-# requests that are served side by side: the default number of workers of Istio's sidecar. A runtime with one
-# thread serves one, a node with idle cores more: no table tells.
+# requests that a service and its sidecar work on side by side: the default number of workers of Istio's
+# sidecar. A runtime with one thread serves one, a node with idle cores more: no table tells.
 AT_ONCE = 2
 SEND_SECONDS = SIDECAR_SECONDS / 2  # of a worker: half of its work for a call is for the answer
 LEAST = 1e-12  # calls, seconds
@@ -60,7 +61,8 @@ def crowds_of(graph: CallGraph, stopped: Floats, flows: Floats, replicas: Floats
     of_period = CFS_PERIOD_SECONDS * graph.counts * (flows / replicas)[:, callers]
     one_each = np.minimum(stopped, 1 / LEAST)[:, callers] * graph.counts / (1 + graph.calls_made()[callers])
     sent = one_each * -np.expm1(-of_period / np.maximum(one_each, LEAST))
-    takes = SEND_SECONDS / AT_ONCE * graph.add_by_caller(sent)[:, callers]
+    apart = np.maximum(work / (1 + graph.calls_made()), SEND_SECONDS) / AT_ONCE
+    takes = (apart * graph.add_by_caller(sent))[:, callers]
     met = sent / replicas[:, callees]
     waits = _wait(met, work[:, callees] / AT_ONCE, takes)
     all_calls = CFS_PERIOD_SECONDS * np.maximum(flows, LEAST)[:, callees]

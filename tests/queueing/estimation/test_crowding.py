@@ -9,9 +9,10 @@ from kpp.schema import RESPONSE_TIME, SERVICE, USER_COUNT
 from tests.queueing.closed_systems import Chain, Tier
 from tests.queueing.periods import Crowded
 
-# the caller stops for its quota at 50 req/s, beyond 100 users; its callee is far from its own
+# the caller stops for its quota at 50 req/s, beyond 100 users; its callee is far from its own, and works on each
+# request with eight cores
 CALLER = Tier("caller", 0.020, 0.020, background_cores=0.0, limit_cores=1.0)
-CALLEE = Tier("callee", 0.002, 0.002, background_cores=0.0, limit_cores=1.0)
+CALLEE = Tier("callee", 0.002, 0.016, background_cores=0.0, limit_cores=4.0)
 CHAIN = Chain((CALLER, CALLEE), 2.0, noise=0.01)
 CALM = [10, 20, 30, 40]
 SATURATED = 180
@@ -35,10 +36,11 @@ def test_queues_that_know_no_crowds_deny_them(with_calls: bool) -> None:
 
 
 def test_a_simulated_crowd_confirms_them() -> None:
-    crowd = Crowded(size=5, work_seconds=0.002, takes_seconds=0.0003, quota_seconds=1.0, servers=2)
+    # five requests in a period; the caller works on two for 10 ms before they call
+    crowd = Crowded(size=5, work_seconds=0.016, takes_seconds=0.025, quota_seconds=0.4, servers=2)
     there, _ = crowd.measure(100, seed=1)
 
-    found = _learn([*CALM, SATURATED, 250], crowd_seconds=there - 0.002)
+    found = _learn([*CALM, SATURATED, 250], crowd_seconds=there - 0.016)
 
     assert found.value > 0.8
 
@@ -48,7 +50,7 @@ def test_where_nothing_was_saturated_they_are_believed_and_doubted() -> None:
 
 
 def test_a_level_at_which_saturation_only_begins_says_little() -> None:
-    begins, saturated = _learn([*CALM, 90]), _learn([*CALM, SATURATED])
+    begins, saturated = _learn([*CALM, 72]), _learn([*CALM, SATURATED])
 
     assert begins.value > 0.5 > saturated.value
     assert begins.standard_error > 3 * saturated.standard_error

@@ -22,8 +22,9 @@ from tests.queueing.closed_systems import Chain, Tier
 WEB = Tier("web", 0.02, 0.02, background_cores=0.0, limit_cores=1.0)
 QUICK = Tier("quick", 0.004, 0.001, background_cores=0.0, limit_cores=1.0)
 CHAIN = Chain((WEB, QUICK), 2.0, noise=0.01)
-# a crowd of its calls would take longer than twice as long as one
-UNCROWDED = Chain((WEB, replace(QUICK, service_seconds=0.002, demand_seconds=0.002)), 2.0, noise=0.01)
+# on two cores a crowd of these calls would take many times as long as one takes here, on eight
+PARALLEL = replace(QUICK, service_seconds=0.002, demand_seconds=0.016, limit_cores=4.0)
+UNCROWDED = Chain((WEB, PARALLEL), 2.0, noise=0.01)
 GROWTH = 5.0
 
 
