@@ -9,8 +9,8 @@ from kpp.schema import RESPONSE_TIME, SERVICE, USER_COUNT
 from tests.queueing.closed_systems import Chain, Tier
 from tests.queueing.periods import Crowded
 
-# the caller stops for its quota at 50 req/s, beyond 100 users; its callee is far from its own, and works on each
-# request with eight cores
+# the caller stops for its quota at 50 req/s, beyond 100 users; its callee is far from its own limit, and
+# eight cores work on each of its requests
 CALLER = Tier("caller", 0.020, 0.020, background_cores=0.0, limit_cores=1.0)
 CALLEE = Tier("callee", 0.002, 0.016, background_cores=0.0, limit_cores=4.0)
 CHAIN = Chain((CALLER, CALLEE), 2.0, noise=0.01)
