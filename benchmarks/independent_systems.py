@@ -99,6 +99,13 @@ def _scaled(users: Sequence[int]) -> list[Step]:
 
 
 TIERS = World(_tiers(), Load(0, 1.0))
+GATEWAY = World(
+    _tiers(
+        web=Server(0.004, {"app": 1.0}, limit=0.25, sidecar_seconds=0.0003),
+        app=Server(0.012, {"database": 2.4}, limit=4.0, sidecar_seconds=0.0003),
+    ),
+    Load(0, 1.0),
+)
 POOL = World(
     _tiers(app=Server(0.004, {"database": 2.4}, limit=2.0, slots=8, outside_seconds=0.1)), Load(0, 1.0)
 )
@@ -147,6 +154,9 @@ CASES = {
     ),
     "three tiers, bare, knee seen": Case(
         TIERS, steps([10, 25, 40, 55, 70, 100]), steps([30, 85, 150, 250]), "CPU limit of app", BARE
+    ),
+    "gateway, knee seen": Case(
+        GATEWAY, steps([10, 20, 30, 40, 60, 80]), steps([25, 70, 100, 150]), "CPU limit of web"
     ),
     "three tiers, bare": Case(TIERS, steps(LIGHT), steps([60, 80, 100, 150]), "CPU limit of app", BARE),
     "thread pool": Case(POOL, steps([10, 20, 30, 40]), steps([80, 100, 150]), "8 threads of app"),
