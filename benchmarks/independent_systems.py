@@ -17,8 +17,9 @@ import pandas as pd
 from closed_queues import Load
 from pages import put_into
 from queue_campaigns import Server, Step, World, calls_of, measure, steps
+from results_table import others_of
 
-from kpp.evaluation.leaderboard import Leaderboard, score_trials
+from kpp.evaluation.leaderboard import ModelResult, score_trials
 from kpp.evaluation.request import Request
 from kpp.evaluation.splits import split
 from kpp.evaluation.trial import try_models
@@ -40,7 +41,7 @@ from kpp.whatif.model import Campaign
 
 PAGE = Path(__file__).parents[1] / "docs" / "independent.md"
 COVERAGE = 0.9
-OTHERS = ("linear", "log-linear", "nearest", "usl")
+OTHERS = {"linear": "l", "log-linear": "g", "nearest": "n", "usl": "u"}  # as the table has them
 BARE = ("calls", REPLICAS, CPU_LIMIT, CPU_REQUEST)
 ALL = (*BARE, CPU_USAGE)
 
@@ -98,6 +99,13 @@ def _scaled(users: Sequence[int]) -> list[Step]:
 
 
 TIERS = World(_tiers(), Load(0, 1.0))
+GATEWAY = World(
+    _tiers(
+        web=Server(0.004, {"app": 1.0}, limit=0.25, sidecar_seconds=0.0003),
+        app=Server(0.012, {"database": 2.4}, limit=4.0, sidecar_seconds=0.0003),
+    ),
+    Load(0, 1.0),
+)
 POOL = World(
     _tiers(app=Server(0.004, {"database": 2.4}, limit=2.0, slots=8, outside_seconds=0.1)), Load(0, 1.0)
 )
@@ -141,12 +149,16 @@ CASES = {
     "three tiers, no pause": Case(
         replace(TIERS, load=Load(0, 0.0)), steps([1, 2, 3, 4]), steps([8, 12, 20]), "CPU limit of app"
     ),
-    "three tiers, nothing recorded, knee seen": Case(
+    "three tiers, knee seen": Case(
+        TIERS, steps([10, 25, 40, 55, 70, 100]), steps([30, 85, 150, 250]), "CPU limit of app"
+    ),
+    "three tiers, bare, knee seen": Case(
         TIERS, steps([10, 25, 40, 55, 70, 100]), steps([30, 85, 150, 250]), "CPU limit of app", BARE
     ),
-    "three tiers, nothing recorded": Case(
-        TIERS, steps(LIGHT), steps([60, 80, 100, 150]), "CPU limit of app", BARE
+    "gateway, knee seen": Case(
+        GATEWAY, steps([10, 20, 30, 40, 60, 80]), steps([25, 70, 100, 150]), "CPU limit of web"
     ),
+    "three tiers, bare": Case(TIERS, steps(LIGHT), steps([60, 80, 100, 150]), "CPU limit of app", BARE),
     "thread pool": Case(POOL, steps([10, 20, 30, 40]), steps([80, 100, 150]), "8 threads of app"),
     "thread pool, knee seen": Case(
         POOL, steps([10, 30, 50, 70, 90, 110]), steps([150, 200, 300]), "8 threads of app"
@@ -154,7 +166,7 @@ CASES = {
     "connections, knee seen": Case(
         CONNECTIONS, steps([10, 20, 40, 60, 80, 100]), steps([150, 200, 300]), "3 connections of database"
     ),
-    "lock, knee seen, nothing recorded": Case(
+    "lock, knee seen, bare": Case(
         LOCK, steps([5, 15, 30, 45, 60, 75]), steps([100, 150, 250]), "a lock in database", BARE
     ),
     "monolith": Case(MONOLITH, steps([10, 20, 30, 40, 60]), steps([180, 220, 300]), "2 cores", BARE),
@@ -207,32 +219,28 @@ def render(name: str, case: Case) -> tuple[str, str]:
     folds = split("extrapolation", Request(normal, asked))
     board = score_trials([try_models(folds, ("hybrid", *OTHERS), 0, COVERAGE, lambda _: None)])
     entry = next(iter(case.world.servers))
-    cells = [_against_others(board, target, service) for target, service in _asked_of(entry)]
+    found = {model: _errors(result, entry) for model, result in board.models.items()}
+    cells = [_against_others({model: errors[row] for model, errors in found.items()}) for row in range(4)]
     hybrid = board.models["hybrid"]
-    inside = " / ".join(_percent(hybrid.mean[target].coverage) for target in TARGETS)
-    scores = f"| {name} | {_span(case.normal)} | {_span(case.asked)} | {' | '.join(cells)} | {inside} |"
+    inside = "/".join(_percent(hybrid.mean[target].coverage) for target in TARGETS)
+    scores = f"| {name} | {_span(case.normal)}; {_span(case.asked)} | {' | '.join(cells)} | {inside} |"
     return scores, _estimates(name, case, normal, asked)
 
 
-def _asked_of(entry: str) -> tuple[tuple[str, str | None], ...]:
-    """Targets, as means over services or of one."""
-    return (THROUGHPUT, None), (CPU_USAGE, None), (RESPONSE_TIME, entry)
+def _errors(result: ModelResult, entry: str) -> tuple[float | None, ...]:
+    """MAPE of throughput and CPU, means over services, and of the response times of the entry and others."""
+    means = (result.mean[target].mape for target in (THROUGHPUT, CPU_USAGE))
+    return *means, result.services[entry][RESPONSE_TIME].mape, others_of(result, entry)
 
 
-def _against_others(board: Leaderboard, target: str, service: str | None) -> str:
+def _against_others(errors: Mapping[str, float | None]) -> str:
     """The hybrid's MAPE, and that of the best of the others."""
-
-    def mape(model: str) -> float:
-        result = board.models[model]
-        scores = result.mean if service is None else result.services[service]
-        found = scores[target].mape
-        return float("nan") if found is None else found
-
-    others = {model: mape(model) for model in OTHERS if model in board.models}
-    if np.isnan(mape("hybrid")):
-        return "-"
+    others = {model: error for model in OTHERS if (error := errors.get(model)) is not None}
+    own = _percent(errors["hybrid"])
+    if own == "-" or not others:
+        return own
     best = min(others, key=lambda model: others[model])
-    return f"{_percent(mape('hybrid'))} ({_percent(others[best])} {best})"
+    return f"{own} ({_percent(others[best])} {OTHERS[best]})"
 
 
 def _estimates(name: str, case: Case, normal: Campaign, asked: Campaign) -> str:
@@ -257,7 +265,7 @@ def _true_pause(case: Case) -> float:
 
 
 def _span(levels: Sequence[Step]) -> str:
-    return f"{levels[0].users} to {levels[-1].users}"
+    return f"{levels[0].users}-{levels[-1].users}"
 
 
 def _percent(value: float | None) -> str:
@@ -273,8 +281,8 @@ def _percent(value: float | None) -> str:
 def render_page(names: Sequence[str]) -> Iterator[str]:
     """Both tables."""
     lines = [render(name, CASES[name]) for name in names]
-    yield "| application | learned | asked | throughput | CPU | entry's response time | in the interval |"
-    yield "|---|---|---|---:|---:|---:|---:|"
+    yield "| application | users | throughput | CPU | entry | others | inside |"
+    yield "|---|---|---:|---:|---:|---:|---:|"
     yield from (scores for scores, _ in lines)
     yield ""
     yield "| application | think time, s | true | bottleneck, req/s | held back by | most req/s asked |"

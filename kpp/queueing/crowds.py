@@ -6,7 +6,8 @@ of 100 ms at once, though it may be far from its own limit:
 
 - Each stopped request makes one call, to one callee or another; and no more calls go out in a period than the
   caller gets done in it. In between, the number of the stopped ones varies as an exponential distribution.
-- The caller's sidecar sends them one after the other, which spreads them a little.
+- They come one after the other, which spreads them: no faster than the caller's sidecar sends them, nor than
+  the caller works. Between two of its calls a request does its part of its work.
 - Then they queue, as a fluid does that flows in faster than it flows out.
 - A crowd that needs more CPU than the callee's own quota has to wait for the callee's next period, too
   (`kpp.queueing.stations.crowded_share`).
@@ -20,12 +21,13 @@ from scipy import special
 
 from kpp.queueing.estimation.limits import SIDECAR_SECONDS
 from kpp.queueing.layered import CallGraph
+from kpp.queueing.parameters import Parameters, Situations, Solution
 from kpp.queueing.stations import CFS_PERIOD_SECONDS, WORK_VARIABILITY
 
 Floats = NDArray[np.float64]
 
-# requests that are served side by side: the default number of workers of Istio's sidecar. A runtime with one
-# thread serves one, a node with idle cores more: no table tells.
+# requests that a service and its sidecar work on side by side: the default number of workers of Istio's
+# sidecar. A runtime with one thread serves one, a node with idle cores more: no table tells.
 AT_ONCE = 2
 SEND_SECONDS = SIDECAR_SECONDS / 2  # of a worker: half of its work for a call is for the answer
 LEAST = 1e-12  # calls, seconds
@@ -59,12 +61,24 @@ def crowds_of(graph: CallGraph, stopped: Floats, flows: Floats, replicas: Floats
     of_period = CFS_PERIOD_SECONDS * graph.counts * (flows / replicas)[:, callers]
     one_each = np.minimum(stopped, 1 / LEAST)[:, callers] * graph.counts / (1 + graph.calls_made()[callers])
     sent = one_each * -np.expm1(-of_period / np.maximum(one_each, LEAST))
-    takes = SEND_SECONDS / AT_ONCE * graph.add_by_caller(sent)[:, callers]
+    apart = np.maximum(work / (1 + graph.calls_made()), SEND_SECONDS) / AT_ONCE
+    takes = (apart * graph.add_by_caller(sent))[:, callers]
     met = sent / replicas[:, callees]
     waits = _wait(met, work[:, callees] / AT_ONCE, takes)
     all_calls = CFS_PERIOD_SECONDS * np.maximum(flows, LEAST)[:, callees]
     shares = sent * replicas[:, callers] / all_calls
     return Crowds(np.minimum(graph.most_of_calls(shares), 1.0), graph.most_of_calls(waits))
+
+
+def crowded_calls(solution: Solution, parameters: Parameters, situations: Situations) -> Floats:
+    """(situations, services) the share of a service's calls that come in crowds, 0 to 1.
+
+    It grows with the backlog of a caller at its CPU limit, far beyond the caller's capacity. A caller that
+    something else than CPU holds back does not stop.
+    """
+    flows, replicas = np.nan_to_num(solution.throughput), situations.replicas
+    stopped = np.where(np.isfinite(parameters.ceiling), 0.0, solution.wait * flows / replicas)
+    return crowds_of(parameters.graph, stopped, flows, replicas, np.zeros_like(flows)).share
 
 
 def _wait(size: Floats, seconds: Floats, takes: Floats) -> Floats:

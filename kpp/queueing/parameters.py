@@ -27,6 +27,7 @@ class Parameters:
         calls_known: whether it is. If not, `unloaded` are response times as a whole, and waits alone are
             nested.
         burst: requests that follow one another.
+        crowding: the share of what crowds wait (`kpp.queueing.crowds`) that is there.
         variability: of the work of requests, relative to the usual; what waits are in proportion to.
         background: cores of one replica without requests.
         demand: CPU seconds of one request, at the reference load.
@@ -43,6 +44,7 @@ class Parameters:
     graph: CallGraph
     calls_known: bool
     burst: Floats
+    crowding: Floats
     background: Floats
     demand: Floats
     share: Floats

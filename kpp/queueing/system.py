@@ -165,9 +165,9 @@ def waits_of(
     waits = np.where(shares, held, quota * alone) * backlog
     stopped = np.where(shares, 0.0, waits) * flows / replicas
     crowds = crowds_of(parameters.graph, stopped, flows, replicas, work)
-    together = np.maximum(crowded_share(cpu, limit, busy) - alone, 0.0) * crowds.share
+    together = np.maximum(crowded_share(cpu, limit, busy) - alone, 0.0) * crowds.share * parameters.crowding
     left_over = np.where(shares, 0.0, quota * together)
-    waits = waits + crowds.wait + left_over * np.where(left_over > 0, backlog, 0.0)
+    waits = waits + parameters.crowding * crowds.wait + left_over * np.where(left_over > 0, backlog, 0.0)
     others = others_share(situations.user_count)[:, None]
     return np.asarray(others * np.where(others > 0, waits, 0.0), dtype=np.float64)
 

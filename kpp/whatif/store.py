@@ -15,7 +15,7 @@ from kpp.whatif.fitting import FittedModels, Origin
 from kpp.whatif.registry import MODELS, make_model
 
 FILE_NAME = "whatif.json"
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 FIT_AGAIN = "fit again with `kpp fit`"
 
 

@@ -14,11 +14,18 @@ CALLER, CALLEE, OTHER = 0, 1, 2
 PERIODS = 800
 
 
-def _crowds(stopped: float, flow: float, calls: float, work: float = 0.001, others: float = 0.0) -> Crowds:
+def _crowds(
+    stopped: float,
+    flow: float,
+    calls: float,
+    work: float = 0.001,
+    others: float = 0.0,
+    callers_work: float = 0.0,
+) -> Crowds:
     graph = CallGraph.of([CALLER, CALLER], [CALLEE, OTHER], [calls, others], 3)
     flows = np.array([[flow, flow * calls, flow * others]])
     there = np.array([[stopped, 0.0, 0.0]])
-    return crowds_of(graph, there, flows, np.ones((1, 3)), np.array([[0.0, work, 0.0]]))
+    return crowds_of(graph, there, flows, np.ones((1, 3)), np.array([[callers_work, work, 0.0]]))
 
 
 @pytest.mark.parametrize(
@@ -48,6 +55,16 @@ def test_a_crowd_queues_like_a_fluid() -> None:
 
     sent_in = 100 * SEND_SECONDS / AT_ONCE
     assert found == pytest.approx((100 * 0.010 / AT_ONCE - sent_in) / 2, rel=0.01)
+
+
+def test_a_crowd_comes_no_faster_than_its_caller_works() -> None:
+    """Half of a request's work is before its only call; what is served faster than that does not queue."""
+    size, between = 100, 0.010 / 2 / AT_ONCE
+    slower = _crowds(1e6, 1000, 1.0, work=0.020, callers_work=0.010).wait[0, CALLEE]
+    faster = _crowds(1e6, 1000, 1.0, work=0.001, callers_work=0.010).wait[0, CALLEE]
+
+    assert slower == pytest.approx(size * (0.020 / AT_ONCE - between) / 2, rel=0.01)
+    assert faster < 0.0002
 
 
 def test_calls_that_are_sent_more_slowly_than_they_are_served_do_not_wait() -> None:
@@ -83,11 +100,14 @@ def test_more_stopped_requests_make_larger_crowds(stopped: list[float], flow: fl
     flow=st.floats(0.1, 1e3),
     work=st.floats(1e-5, 0.1),
     others=st.floats(0, 20),
+    callers_work=st.floats(0, 0.1),
 )
 def test_nobody_waits_less_in_a_larger_crowd(
-    stopped: list[float], flow: float, work: float, others: float
+    stopped: list[float], flow: float, work: float, others: float, callers_work: float
 ) -> None:
-    few, many = (_crowds(each, flow, 1.0, work, others).wait[0, CALLEE] for each in sorted(stopped))
+    few, many = (
+        _crowds(each, flow, 1.0, work, others, callers_work).wait[0, CALLEE] for each in sorted(stopped)
+    )
 
     assert few <= many * (1 + 1e-6) + 1e-9
 

@@ -30,14 +30,15 @@ def _ask(found: Estimates, users: float, replicas: float = 1.0) -> tuple[float, 
 
 @pytest.mark.parametrize("with_calls", [True, False])
 def test_a_callee_meets_crowds_once_its_caller_is_stopped(with_calls: bool) -> None:
-    found = estimate(BOTH.measure([2, 4, 6, 8]), BOTH.calls() if with_calls else None)
+    chain = replace(BOTH, tiers=(replace(CALLER, calls=4.0), CALLEE))
+    found = estimate(chain.measure([2, 4, 6, 8]), chain.calls() if with_calls else None)
 
     calm, _ = _ask(found, 20)
     crowded, _ = _ask(found, 1000)
 
-    # ten requests are resumed in a period of 100 ms, and two are served at once
+    # ten requests are resumed in a period of 100 ms, two of them at once; each works a fifth before it calls
     assert calm < 0.0005
-    assert crowded == pytest.approx(9 / 2 * 0.004 / 2, rel=0.15)
+    assert crowded == pytest.approx(40 / 2 * (0.004 - 0.010 / 5) / 2, rel=0.15)
 
 
 def test_without_a_limit_nobody_is_stopped() -> None:

@@ -31,6 +31,7 @@ class Estimates:
         think_time: seconds.
         visit_ratios: per request to the entry service; NaN where throughput was never seen.
         unloaded: own times without waiting at the reference load, seconds.
+        crowding: the share of the crowds' wait that is there; standard errors absolute.
         cpu: background and demand, with covariances.
         application: the application's part of the measured CPU, before saturation told better.
         capacity: limits, their sources, and what else holds services back.
@@ -44,6 +45,7 @@ class Estimates:
     think_time: Estimate
     visit_ratios: list[Estimate]
     unloaded: list[Estimate]
+    crowding: list[Estimate]
     cpu: CpuFit
     application: ApplicationShare
     capacity: Capacity

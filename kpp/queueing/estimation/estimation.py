@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from kpp.errors import InputError
 from kpp.queueing.estimation.capacity import Capacity, estimate_capacity, hold_back
+from kpp.queueing.estimation.crowding import estimate_crowding
 from kpp.queueing.estimation.demand_fall import DemandFall, combine, fall_of_times
 from kpp.queueing.estimation.demands import CpuFit, CpuRecords, estimate_fall, fit_cpu
 from kpp.queueing.estimation.drive import find_drive
@@ -71,6 +72,7 @@ def estimate(
         graph=graph or _star(ratios, entry),
         calls_known=graph is not None,
         burst=graph.burst_sizes() if graph is not None else np.maximum(2 * ratios - 1, 1.0),
+        crowding=np.ones(len(ratios)),
         background=cpu.background,
         demand=capacity.demand,
         share=capacity.share,
@@ -79,11 +81,24 @@ def estimate(
     )
     capacity = _choose_kinds(levels, times, capacity, parameters)
     parameters = replace(parameters, ceiling=capacity.ceiling_rps)
+    crowding = estimate_crowding(times, parameters, _situations(levels, capacity))
+    parameters = replace(parameters, crowding=np.array([each.value for each in crowding]))
     by_level = _unload(levels, times, capacity, parameters)
     unloaded = robust_locations(by_level, levels.minutes[:, None])
     parameters = replace(parameters, unloaded=np.array([each.value for each in unloaded]))
     return Estimates(
-        measured, graph, reason, drive, think_time, visits, unloaded, cpu, application, capacity, parameters
+        measured,
+        graph,
+        reason,
+        drive,
+        think_time,
+        visits,
+        unloaded,
+        crowding,
+        cpu,
+        application,
+        capacity,
+        parameters,
     )
 
 
@@ -132,10 +147,14 @@ def _star(visits: Floats, entry: int) -> CallGraph:
     return CallGraph.of(np.full(len(others), entry), others, visits[others], len(visits))
 
 
+def _situations(levels: Levels, capacity: Capacity) -> Situations:
+    pauses = np.full(len(levels), np.nan)
+    return Situations(levels.user_count, pauses, levels.replicas, capacity.cpu_limit)
+
+
 def _unload(levels: Levels, times: OwnTimes, capacity: Capacity, parameters: Parameters) -> Floats:
     """(levels, services) own times without the waiting that the stations explain, at the reference load."""
-    pauses = np.full(len(levels), np.nan)
-    situations = Situations(levels.user_count, pauses, levels.replicas, capacity.cpu_limit)
+    situations = _situations(levels, capacity)
     offered = levels.user_count / parameters.cycle_seconds()
     stations = stations_at(parameters, situations, offered)
     flows = np.nan_to_num(levels.throughput)

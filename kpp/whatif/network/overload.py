@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kpp.queueing.crowds import crowds_of
+from kpp.queueing.crowds import crowded_calls
 from kpp.queueing.parameters import Parameters, Situations, Solution
 from kpp.whatif.model import State
 from kpp.whatif.plain_data import from_plain, to_plain
@@ -61,19 +61,15 @@ class Growth:
 def saturated_callers(solution: Solution, parameters: Parameters, situations: Situations) -> Floats:
     """(situations, services) how much of a service's calls come in crowds, as a root, from 0 to 1.
 
-    A caller at its CPU limit sends more and more of its calls in crowds as its backlog grows, which goes on
-    far beyond its capacity. The first of a crowd already find the cores taken, hence the root. A caller that
-    something else than CPU holds back does not stop; it counts with how near it is to its capacity.
+    The first of a crowd already find the cores taken, hence the root. A caller that something else than CPU
+    holds back sends no crowds; it counts with how near it is to its capacity.
     """
-    graph, replicas = parameters.graph, situations.replicas
     unstopped = np.isfinite(parameters.ceiling)
-    flows = np.nan_to_num(solution.throughput)
-    stopped = np.where(unstopped, 0.0, solution.wait * flows / replicas)
-    crowds = crowds_of(graph, stopped, flows, replicas, np.zeros_like(flows))
     part = np.clip((solution.utilization - BEGINS) / (1 - BEGINS), 0.0, 1.0)
-    calls = (graph.counts > LEAST_CALLS).astype(np.float64)
-    near = graph.most_of_callers(np.where(unstopped, part, 0.0), calls)
-    return np.asarray(np.maximum(np.sqrt(crowds.share), near), dtype=np.float64)
+    calls = (parameters.graph.counts > LEAST_CALLS).astype(np.float64)
+    near = parameters.graph.most_of_callers(np.where(unstopped, part, 0.0), calls)
+    crowded = crowded_calls(solution, parameters, situations)
+    return np.asarray(np.maximum(np.sqrt(crowded), near), dtype=np.float64)
 
 
 def learn_growth(saturated: Floats, left_over: Floats) -> Growth:
@@ -90,11 +86,11 @@ def learn_growth(saturated: Floats, left_over: Floats) -> Growth:
     squares = (weights**2).sum(axis=0)
     known = squares > 0
     slopes = (weights * np.nan_to_num(left_over)).sum(axis=0) / np.where(known, squares, 1.0)
+    slopes = np.maximum(slopes, 0.0)
     apart = np.where(weights > 0, np.nan_to_num(left_over) - weights * slopes, 0.0)
     freedom = np.maximum((weights > 0).sum(axis=0) - 1, 1)
     scatter = np.sqrt((apart**2).sum(axis=0) / freedom)
     # a level at which saturation only begins says little of what it becomes
     errors = np.hypot(np.maximum(scatter, LEAST_ERROR), UNKNOWN * (1 - np.minimum(squares, 1.0)))
     believed = squares / (squares + (SCATTER / UNKNOWN) ** 2)
-    logs = np.where(known, np.clip(slopes * believed, 0.0, LARGEST), 0.0)
-    return Growth(logs, np.where(known, errors, UNKNOWN))
+    return Growth(np.minimum(slopes * believed, LARGEST), np.where(known, errors, UNKNOWN))

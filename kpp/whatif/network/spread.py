@@ -1,5 +1,7 @@
 """How unsure a queueing network's predictions are, from the standard errors of its parameters."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,14 +25,15 @@ UNSURE_WAIT = (
 def relative_variances(network: FittedNetwork, situations: Situations) -> dict[str, Floats]:
     """The variance of each target's logarithm, (situations, services) by target.
 
-    The think time, the fall of demand, the size of bursts and the waits are moved by one standard error each,
-    and the network solved again; errors of visit ratios, unloaded times, background and demand come on top.
+    The think time, the fall of demand, the share of the crowds' wait, the size of bursts and the waits are
+    moved by one standard error each, and the network solved again; errors of visit ratios, unloaded times,
+    background and demand come on top.
     What capacities are unsure by stands apart (`capacity_deviations`).
     """
     solution = solve(network.parameters, situations)
     variances = _own_variances(network, situations, solution)
-    for moved in _moved(network):
-        for target, change in _change(moved, situations, solution).items():
+    for ways in _moved(network):
+        for target, change in _largest_change(ways, situations, solution).items():
             variances[target] = variances[target] + change**2
     return variances
 
@@ -48,8 +51,7 @@ def capacity_deviations(
         network.vary(share=parameters.share * slower, ceiling=parameters.ceiling / slower),
         network.vary(share=parameters.share / slower, ceiling=parameters.ceiling * slower),
     )
-    less, more = (_change(moved, situations, solution) for moved in both)
-    return {target: np.maximum(np.abs(less[target]), np.abs(more[target])) for target in less}
+    return _largest_change(both, situations, solution)
 
 
 def _own_variances(network: FittedNetwork, situations: Situations, solution: Solution) -> dict[str, Floats]:
@@ -80,17 +82,29 @@ def _change(network: FittedNetwork, situations: Situations, solution: Solution) 
     }
 
 
-def _moved(network: FittedNetwork) -> list[FittedNetwork]:
-    """The network with one parameter after the other moved by its standard error."""
+def _largest_change(
+    ways: Sequence[FittedNetwork], situations: Situations, solution: Solution
+) -> dict[str, Floats]:
+    """Of the ways in which one parameter may move, the one that changes a target more."""
+    changes = [_change(moved, situations, solution) for moved in ways]
+    return {target: np.max([np.abs(each[target]) for each in changes], axis=0) for target in changes[0]}
+
+
+def _moved(network: FittedNetwork) -> list[list[FittedNetwork]]:
+    """The network with one parameter after the other moved by its standard error, or both ways."""
     parameters, errors = network.parameters, network.errors
     rate = parameters.fall.rate
     steeper = Estimate(rate.value + errors.fall, rate.standard_error)
     fall = DemandFall(steeper, parameters.fall.reference_rps, parameters.fall.largest_load)
     return [
-        network.vary(think_time=parameters.think_time * (1 + errors.think_time)),
-        network.vary(fall=fall),
-        network.vary(burst=parameters.burst * UNSURE_BURST),
-        network.vary(variability=parameters.variability * UNSURE_WAIT),
+        [network.vary(think_time=parameters.think_time * (1 + errors.think_time))],
+        [network.vary(fall=fall)],
+        [
+            network.vary(crowding=parameters.crowding + errors.crowding),
+            network.vary(crowding=np.maximum(parameters.crowding - errors.crowding, 0.0)),
+        ],
+        [network.vary(burst=parameters.burst * UNSURE_BURST)],
+        [network.vary(variability=parameters.variability * UNSURE_WAIT)],
     ]
 
 

@@ -28,6 +28,7 @@ class ParameterErrors:
         fall: of the rate by which demand falls with load, absolute.
         visit_ratio, unloaded: of these.
         capacity: of the saturation throughput.
+        crowding: of the share of the crowds' wait, absolute.
         cpu: (services, 2, 2) covariance of background and demand, absolute.
     """
 
@@ -36,6 +37,7 @@ class ParameterErrors:
     visit_ratio: Floats
     unloaded: Floats
     capacity: Floats
+    crowding: Floats
     cpu: Floats
 
 
@@ -74,6 +76,7 @@ class FittedNetwork:
                 visit_ratio=_relative(found.visit_ratios),
                 unloaded=_relative(found.unloaded),
                 capacity=found.capacity.error,
+                crowding=np.array([each.standard_error for each in found.crowding]),
                 cpu=np.nan_to_num(found.cpu.covariance),
             ),
             layouts=Layouts.of(found),

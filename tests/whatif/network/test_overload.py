@@ -1,5 +1,7 @@
 """What the hybrid learns of services whose caller is saturated."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,6 +22,9 @@ from tests.queueing.closed_systems import Chain, Tier
 WEB = Tier("web", 0.02, 0.02, background_cores=0.0, limit_cores=1.0)
 QUICK = Tier("quick", 0.004, 0.001, background_cores=0.0, limit_cores=1.0)
 CHAIN = Chain((WEB, QUICK), 2.0, noise=0.01)
+# on two cores a crowd of these calls would take many times as long as one takes here, on eight
+PARALLEL = replace(QUICK, service_seconds=0.002, demand_seconds=0.016, limit_cores=4.0)
+UNCROWDED = Chain((WEB, PARALLEL), 2.0, noise=0.01)
 GROWTH = 5.0
 
 
@@ -47,6 +52,20 @@ def test_growth_is_learned_from_one_overloaded_step() -> None:
 
     assert found == pytest.approx(exact, rel=0.25)
     assert spread < UNKNOWN / 2
+
+
+@pytest.mark.parametrize("with_calls", [True, False])
+def test_crowds_that_measured_callees_deny_are_not_predicted(with_calls: bool) -> None:
+    exact = UNCROWDED.solve(250)[1][0]
+    calls = UNCROWDED.calls() if with_calls else None
+
+    believed, doubt = _ask(Campaign(UNCROWDED.measure([10, 20, 30, 40]), calls), 250)
+    found, spread = _ask(Campaign(UNCROWDED.measure([10, 20, 30, 40, 150, 180]), calls), 250)
+
+    assert found == pytest.approx(exact, rel=0.15)
+    assert believed > 1.5 * exact
+    assert believed * np.exp(-2 * doubt) < exact
+    assert spread < doubt / 2
 
 
 def test_without_one_growth_is_a_doubt_and_no_prediction() -> None:
@@ -91,7 +110,8 @@ def test_crowds_go_on_growing_after_the_caller_is_saturated() -> None:
     assert np.all(np.delete(found, quick, axis=1) == 0)  # nobody calls the entry service
 
 
-def test_growth_is_never_below_one() -> None:
+def test_growth_is_never_below_one_and_its_error_owns_up_to_that() -> None:
     found = learn_growth(np.ones((2, 1)), np.log(np.array([[0.5], [0.4]])))
 
     assert found.logs[0] == 0.0
+    assert found.errors[0] > np.log(2)
