@@ -69,10 +69,10 @@ def test_a_folder_without_models_says_how_to_fit_some(tmp_path: Path) -> None:
         (b"\xff", "is damaged"),
         (b"[]", "no file of what-if models"),
         (b'{"format_version": "1"}', "no file of what-if models"),
-        (b'{"format_version": 99}', "newer than 4"),
+        (b'{"format_version": 99}', "newer than 5"),
         (b'{"format_version": 3}', "version 3, which this kpp no longer reads"),
         (b'{"format_version": 2}', "version 2, which this kpp no longer reads"),
-        (b'{"format_version": 4, "models": {}}', "is damaged: "),
+        (b'{"format_version": 5, "models": {}}', "is damaged: "),
     ],
 )
 def test_a_damaged_or_foreign_file_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
