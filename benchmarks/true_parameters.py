@@ -28,8 +28,8 @@ from kpp.queueing.system import solve
 from kpp.schema import CPU_USAGE, RESPONSE_TIME, SERVICE, THROUGHPUT, USER_COUNT
 from kpp.whatif.campaign import levels_of
 from kpp.whatif.measured import Measured
+from kpp.whatif.models.queueing_network import QueueingNetwork
 from kpp.whatif.network.answers import as_targets
-from kpp.whatif.queueing_network import QueueingNetwork
 from kpp.whatif.scenario import situations_of
 from kpp.whatif.situations import arrange_situations
 

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from kpp.errors import ConfigError
-from kpp.whatif.boosting import make_boosting
-from kpp.whatif.hybrid import make_hybrid
-from kpp.whatif.linear import make_linear, make_log_linear
 from kpp.whatif.model import ModelFactory, WhatIfModel
-from kpp.whatif.nearest import make_nearest
-from kpp.whatif.neural_network import make_neural_network
-from kpp.whatif.queueing_network import make_queueing
-from kpp.whatif.usl import make_usl
+from kpp.whatif.models.boosting import make_boosting
+from kpp.whatif.models.hybrid import make_hybrid
+from kpp.whatif.models.linear import make_linear, make_log_linear
+from kpp.whatif.models.nearest import make_nearest
+from kpp.whatif.models.neural_network import make_neural_network
+from kpp.whatif.models.queueing_network import make_queueing
+from kpp.whatif.models.usl import make_usl
 
 MODELS: Mapping[str, ModelFactory] = {
     "nearest": make_nearest,

@@ -16,7 +16,7 @@ from kpp.evaluation.splits import SPLITS, Fold, split
 from kpp.evaluation.trial import try_models
 from kpp.schema import CPU_USAGE, RESPONSE_TIME, SERVICE, TARGETS, TIMESTAMP, USER_COUNT
 from kpp.whatif.model import Campaign, State
-from kpp.whatif.per_service import PerServiceModel
+from kpp.whatif.models.per_service import PerServiceModel
 from kpp.whatif.registry import MODELS, make_model
 from tests.whatif.systems import SHOP, make_system
 

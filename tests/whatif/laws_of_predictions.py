@@ -18,7 +18,7 @@ from kpp.schema import (
     USER_COUNT,
 )
 from kpp.whatif.model import SATURATION, THINK_TIME, Campaign
-from kpp.whatif.queueing_network import QueueingNetwork
+from kpp.whatif.models.queueing_network import QueueingNetwork
 from kpp.whatif.scenario import complete
 from tests.queueing.closed_systems import Chain, Tier
 

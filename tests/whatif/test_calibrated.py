@@ -8,7 +8,6 @@ import pytest
 from kpp.errors import InputError
 from kpp.schema import CPU_LIMIT, REPLICAS, SERVICE, TARGETS, USER_COUNT
 from kpp.whatif.calibrated import CalibratedModel, lower_of, upper_of
-from kpp.whatif.hybrid import Hybrid
 from kpp.whatif.model import (
     EXTRAPOLATING,
     IN_RANGE,
@@ -19,6 +18,7 @@ from kpp.whatif.model import (
     VERDICTS,
     Campaign,
 )
+from kpp.whatif.models.hybrid import Hybrid
 from kpp.whatif.registry import make_model
 from tests.queueing.closed_systems import THREE_TIERS, Chain, Tier
 from tests.whatif.systems import SHOP, make_system

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from kpp.schema import CPU_LIMIT, CPU_USAGE, REPLICAS, RESPONSE_TIME, SERVICE, THROUGHPUT, USER_COUNT
 from kpp.whatif.calibrated import CalibratedModel, lower_of, upper_of
-from kpp.whatif.hybrid import Hybrid
 from kpp.whatif.intervals.agreement import Bounds, Laws, agree
 from kpp.whatif.model import Campaign
+from kpp.whatif.models.hybrid import Hybrid
 from kpp.whatif.scenario import make_scenario
 from tests.queueing.closed_systems import Chain, Tier
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from kpp.schema import CPU_LIMIT, CPU_USAGE, RESPONSE_TIME, SERVICE, THROUGHPUT, USER_COUNT
 from kpp.whatif.calibrated import CalibratedModel, lower_of, upper_of
-from kpp.whatif.hybrid import Hybrid
 from kpp.whatif.intervals.hidden_knees import busiest, least_throughput
 from kpp.whatif.model import Campaign
+from kpp.whatif.models.hybrid import Hybrid
 from tests.queueing.closed_systems import Chain, Tier
 
 PAUSE = 2.0

@@ -17,8 +17,8 @@ from kpp.schema import (
     USER_COUNT,
 )
 from kpp.whatif.model import SATURATES, SATURATION, SATURATION_LOWER, SATURATION_UPPER, Campaign
+from kpp.whatif.models.queueing_network import QueueingNetwork
 from kpp.whatif.network.bottlenecks import tell_saturation
-from kpp.whatif.queueing_network import QueueingNetwork
 from kpp.whatif.scenario import complete
 from tests.queueing.closed_systems import Chain, Tier
 

@@ -12,8 +12,8 @@ from kpp.schema import RESPONSE_TIME, SERVICE, TIMESTAMP, USER_COUNT
 from kpp.whatif.campaign import levels_of
 from kpp.whatif.measured import Measured
 from kpp.whatif.model import Campaign
+from kpp.whatif.models.queueing_network import QueueingNetwork
 from kpp.whatif.network.overload import UNKNOWN, learn_growth, saturated_callers
-from kpp.whatif.queueing_network import QueueingNetwork
 from kpp.whatif.registry import make_model
 from kpp.whatif.scenario import complete
 from tests.queueing.closed_systems import Chain, Tier

@@ -8,8 +8,8 @@ import pytest
 
 from kpp.queueing.system import solve
 from kpp.schema import RESPONSE_TIME, SERVICE, THROUGHPUT, USER_COUNT
-from kpp.whatif.hybrid import Hybrid
 from kpp.whatif.model import Campaign
+from kpp.whatif.models.hybrid import Hybrid
 from kpp.whatif.network.spread import capacity_deviations, relative_variances
 from kpp.whatif.network.state import FittedNetwork
 from kpp.whatif.scenario import complete

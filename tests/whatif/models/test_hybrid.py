@@ -1,6 +1,6 @@
 from hypothesis import HealthCheck, given, settings
 
-from kpp.whatif.hybrid import Hybrid
+from kpp.whatif.models.hybrid import Hybrid
 from tests.whatif.laws_of_predictions import Asked, asked_situations, check_laws
 
 

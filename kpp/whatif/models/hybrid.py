@@ -18,14 +18,14 @@ from kpp.queueing.parameters import Parameters, Situations, Solution
 from kpp.queueing.system import solve
 from kpp.schema import CPU_USAGE, RESPONSE_TIME, TARGETS
 from kpp.whatif.model import Campaign, State
+from kpp.whatif.models.queueing_network import QueueingNetwork
+from kpp.whatif.models.residual import Residual, fit_residual
 from kpp.whatif.network.answers import as_explanation
 from kpp.whatif.network.corrections import correct
 from kpp.whatif.network.notes import describe
 from kpp.whatif.network.overload import BEGINS, Growth, learn_growth, saturated_callers
 from kpp.whatif.network.spread import relative_variances
 from kpp.whatif.network.state import FittedNetwork
-from kpp.whatif.queueing_network import QueueingNetwork
-from kpp.whatif.residual import Residual, fit_residual
 from kpp.whatif.situations import arrange_situations
 
 Floats = NDArray[np.float64]

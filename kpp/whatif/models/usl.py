@@ -18,7 +18,7 @@ from scipy.optimize import nnls
 
 from kpp.schema import REPLICAS, RESPONSE_TIME, TARGETS, THROUGHPUT, USER_COUNT
 from kpp.whatif.model import State
-from kpp.whatif.per_service import Floats, PerServiceModel, ServiceLevels
+from kpp.whatif.models.per_service import Floats, PerServiceModel, ServiceLevels
 from kpp.whatif.plain_data import from_plain, to_plain
 
 

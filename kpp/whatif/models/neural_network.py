@@ -11,7 +11,7 @@ from sklearn.neural_network import MLPRegressor
 from threadpoolctl import ThreadpoolController
 
 from kpp.whatif.model import State
-from kpp.whatif.per_service import Floats, PerServiceModel, ServiceLevels, from_logs
+from kpp.whatif.models.per_service import Floats, PerServiceModel, ServiceLevels, from_logs
 from kpp.whatif.plain_data import from_plain, to_plain
 
 HIDDEN = (16,)

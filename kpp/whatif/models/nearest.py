@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from kpp.whatif.model import State
-from kpp.whatif.per_service import Floats, PerServiceModel, ServiceLevels
+from kpp.whatif.models.per_service import Floats, PerServiceModel, ServiceLevels
 from kpp.whatif.plain_data import from_plain, to_plain
 
 

@@ -8,9 +8,9 @@ from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.neural_network import MLPRegressor
 
 from kpp.schema import CPU_USAGE, REPLICAS, RESPONSE_TIME, SERVICE, SOURCE, THROUGHPUT, TIMESTAMP, USER_COUNT
-from kpp.whatif.boosting import DEPTH, Forest
 from kpp.whatif.model import Campaign
-from kpp.whatif.neural_network import Network
+from kpp.whatif.models.boosting import DEPTH, Forest
+from kpp.whatif.models.neural_network import Network
 from kpp.whatif.registry import make_model
 from kpp.whatif.scenario import complete
 

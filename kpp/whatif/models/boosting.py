@@ -10,7 +10,7 @@ from sklearn import config_context
 from sklearn.ensemble import GradientBoostingRegressor
 
 from kpp.whatif.model import State
-from kpp.whatif.per_service import Floats, PerServiceModel, ServiceLevels, from_logs
+from kpp.whatif.models.per_service import Floats, PerServiceModel, ServiceLevels, from_logs
 
 Integers = NDArray[np.intp]
 

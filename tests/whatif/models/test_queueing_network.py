@@ -1,6 +1,6 @@
 from hypothesis import HealthCheck, given, settings
 
-from kpp.whatif.queueing_network import QueueingNetwork
+from kpp.whatif.models.queueing_network import QueueingNetwork
 from tests.whatif.laws_of_predictions import Asked, asked_situations, check_laws
 
 

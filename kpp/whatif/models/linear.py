@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.linear_model import LinearRegression
 
 from kpp.whatif.model import State
-from kpp.whatif.per_service import Floats, PerServiceModel, ServiceLevels, from_logs
+from kpp.whatif.models.per_service import Floats, PerServiceModel, ServiceLevels, from_logs
 from kpp.whatif.plain_data import from_plain, to_plain
 
 

@@ -1,0 +1,1 @@
+"""The models of loads that were not run: one file per model, and what several of them share."""
