@@ -80,7 +80,7 @@ def _collect(
 
     described = read_application(application)
     read_config(settings, {}, None)  # what is wrong with the options is told before the cluster is built
-    console.print("Starting a simulated cluster; the first time, its engine is compiled, which takes a minute or so.")
+    console.print("Starting a simulated cluster; the first time, its engine is compiled: a minute or so.")
     with virtual_cluster(described, SimulationSettings(seed=seed)) as cluster:
         return run_campaign(cluster, settings, console)
 

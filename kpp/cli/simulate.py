@@ -89,7 +89,7 @@ def simulate(  # noqa: PLR0913 - typer makes an option of each parameter
         seed=seed,
     )
     console = Console(stderr=True, highlight=False)
-    console.print("Starting; the first time, the engine is compiled, which takes a minute or so.")
+    console.print("Starting; the first time, the engine is compiled: a minute or so.")
     simulation, pace = _build(described, settings, speed=None if virtual else speed)
     ports = Ports(port, prometheus_port, metrics_port)
     with tempfile.TemporaryDirectory(prefix="kpp-cluster-") as name, serve(simulation, pace, ports) as served:
