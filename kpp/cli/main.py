@@ -1,9 +1,7 @@
 """`kpp`: registers the commands and turns errors into one line and an exit code."""
 
 import logging
-import signal
 import sys
-from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -11,6 +9,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from kpp import __version__
+from kpp.cli import interruption
 from kpp.cli.check import check
 from kpp.cli.collect import collect
 from kpp.cli.demo import demo
@@ -71,23 +70,10 @@ app.command()(simulate)
 app.command()(demo)
 
 
-_HANGUP = getattr(signal, "SIGHUP", None)  # the terminal was closed; not every platform has it
-_INTERRUPTIONS = [signal.SIGINT, signal.SIGTERM, *([_HANGUP] if _HANGUP is not None else [])]
-
-
-def _interrupt(signal_number: int, _frame: FrameType | None) -> NoReturn:
-    """Raise once; whatever cleans up after that is not disturbed by further signals."""
-    for number in _INTERRUPTIONS:
-        signal.signal(number, signal.SIG_IGN)
-    raise Interrupted("interrupted", mend="run the command again to start over")
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Run `kpp` and exit with the codes of `kpp.errors`."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    for number in _INTERRUPTIONS:
-        if number != _HANGUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup: to be left alone
-            signal.signal(number, _interrupt)
+    interruption.raise_on_signals()
     debug = "--debug" in arguments
     try:
         app(args=arguments, prog_name="kpp")
@@ -96,6 +82,8 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:  # the last resort: a bug is one line too, unless asked for more
         fault = f"a fault in kpp: {type(error).__name__}: {error}; run again with `kpp --debug` and report it"
         _fail([fault], KppError.exit_code, debug=debug)
+    finally:
+        interruption.rest()
 
 
 def _tell(error: KppError) -> list[str]:

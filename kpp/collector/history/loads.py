@@ -10,7 +10,7 @@ import numpy as np
 
 from kpp.collector.history.instants import Floats, Grid, parse_instant, tell_instant
 from kpp.collector.history.ranges import Answered
-from kpp.errors import ConfigError, InputError, KppError, QueryError
+from kpp.errors import ConfigError, InputError, QueryError
 from kpp.schema import USER_COUNT
 
 START, END = "start", "end"
@@ -77,8 +77,8 @@ def read_intervals(path: Path, now: float) -> list[Interval]:
     for line, row in _read_rows(path):
         try:
             intervals.append(_read_interval(row, now))
-        except (KppError, ValueError) as error:
-            what = error.what if isinstance(error, KppError) else str(error)
+        except (ConfigError, ValueError) as error:
+            what = error.what if isinstance(error, ConfigError) else str(error)
             raise InputError(what, where=f"{path}, line {line}", mend=f"write {_EXAMPLE}") from None
     if not intervals:
         raise InputError("there is no interval", where=str(path), mend=f"write {_EXAMPLE}")
