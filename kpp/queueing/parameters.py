@@ -1,6 +1,6 @@
 """What the model of a whole system is made of, what it is asked, and what it answers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,6 +92,11 @@ class Situations:
     think_time: Floats
     replicas: Floats
     cpu_limit: Floats
+
+    def is_same(self, other: "Situations") -> bool:
+        """Whether all of it is equal; what is not known is equal to itself."""
+        pairs = ((getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
+        return all(np.array_equal(mine, theirs, equal_nan=True) for mine, theirs in pairs)
 
 
 @dataclass(frozen=True)

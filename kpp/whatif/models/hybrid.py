@@ -64,8 +64,8 @@ class Hybrid(QueueingNetwork):
     def spread(self, scenario: pd.DataFrame) -> pd.DataFrame:
         """The network's, and the residual's own standard deviation."""
         asked = arrange_situations(scenario, self.network.layouts)
-        variances = relative_variances(self.network, asked.situations)
-        physics = solve(self.network.parameters, asked.situations)
+        physics = self._physics(asked.situations)
+        variances = relative_variances(self.network, asked.situations, physics)
         deviations = self._residual(Residual.deviation, physics, asked.situations)
         saturated = saturated_callers(physics, self.network.parameters, asked.situations)
         deviations[RESPONSE_TIME] = np.hypot(deviations[RESPONSE_TIME], self._growth.deviation(saturated))
@@ -78,7 +78,7 @@ class Hybrid(QueueingNetwork):
     def explain(self, scenario: pd.DataFrame) -> pd.DataFrame:
         """The network's parts, and what was learned beside them."""
         asked = arrange_situations(scenario, self.network.layouts)
-        physics = solve(self.network.parameters, asked.situations)
+        physics = self._physics(asked.situations)
         return as_explanation(physics, asked, self.network, scenario, self._solve(asked.situations))
 
     def dump(self) -> State:
@@ -126,8 +126,7 @@ class Hybrid(QueueingNetwork):
         self._growth = learn_growth(weights, times - residual * share)
 
     def _solve(self, situations: Situations) -> Solution:
-        parameters = self.network.parameters
-        physics = solve(parameters, situations)
+        parameters, physics = self.network.parameters, self._physics(situations)
         factors = self._corrections(physics, situations)
         return correct(physics, parameters, situations, factors[RESPONSE_TIME], factors[CPU_USAGE])
 

@@ -1,5 +1,7 @@
 """The queueing network as a what-if model: laws and estimates, nothing learned."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
@@ -18,12 +20,26 @@ from kpp.whatif.network.state import FittedNetwork
 from kpp.whatif.situations import arrange_situations
 
 
+@dataclass(frozen=True)
+class _Solved:
+    """A network, what it was asked, and its solution."""
+
+    network: FittedNetwork
+    situations: Situations
+    solution: Solution
+
+    def answers(self, network: FittedNetwork, situations: Situations) -> bool:
+        """Whether it is the solution of these."""
+        return self.network is network and self.situations.is_same(situations)
+
+
 class QueueingNetwork:
     """A closed queueing network, layered where calls are known; see docs/what-if.md."""
 
     def __init__(self) -> None:
         self._network: FittedNetwork | None = None
         self._notes: tuple[str, ...] = ()
+        self._last: _Solved | None = None
 
     @property
     def name(self) -> str:
@@ -69,14 +85,14 @@ class QueueingNetwork:
     def spread(self, scenario: pd.DataFrame) -> pd.DataFrame:
         """What the parameters' standard errors make of each target, as a ratio of it."""
         asked = arrange_situations(scenario, self.network.layouts)
-        variances = relative_variances(self.network, asked.situations)
+        variances = relative_variances(self.network, asked.situations, self._physics(asked.situations))
         columns = {target: asked.pick(np.sqrt(variances[target])) for target in TARGETS}
         return pd.DataFrame(columns, index=scenario.index)
 
     def laws(self, scenario: pd.DataFrame) -> Laws:
         """The think time at the entry service, and recorded CPU limits."""
         asked = arrange_situations(scenario, self.network.layouts)
-        return laws_of(asked, self.network)
+        return laws_of(asked, self.network, self._physics(asked.situations))
 
     def explain(self, scenario: pd.DataFrame) -> pd.DataFrame:
         """What makes up each prediction."""
@@ -93,7 +109,15 @@ class QueueingNetwork:
         self._notes = tuple(state["notes"])
 
     def _solve(self, situations: Situations) -> Solution:
-        return solve(self.network.parameters, situations)
+        """What is predicted of the situations."""
+        return self._physics(situations)
+
+    def _physics(self, situations: Situations) -> Solution:
+        """The network's solution. The last one is kept: one prediction asks for it several times."""
+        network = self.network
+        if self._last is None or not self._last.answers(network, situations):
+            self._last = _Solved(network, situations, solve(network.parameters, situations))
+        return self._last.solution
 
 
 make_queueing = QueueingNetwork

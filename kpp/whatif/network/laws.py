@@ -5,7 +5,6 @@ from numpy.typing import NDArray
 
 from kpp.queueing.estimation.limits import LimitSource
 from kpp.queueing.parameters import Parameters, Solution
-from kpp.queueing.system import solve
 from kpp.queueing.truncation import truncated_mean
 from kpp.schema import CPU_USAGE, TARGETS
 from kpp.whatif.intervals.agreement import Laws
@@ -18,10 +17,9 @@ Mask = NDArray[np.bool_]
 _CPU = list(TARGETS).index(CPU_USAGE)
 
 
-def laws_of(asked: AskedSituations, network: FittedNetwork) -> Laws:
+def laws_of(asked: AskedSituations, network: FittedNetwork, solution: Solution) -> Laws:
     """What ties the bounds of the scenario's rows."""
     situations, parameters = asked.situations, network.parameters
-    solution = solve(parameters, situations)
     entry = np.arange(len(network.layouts.services)) == parameters.entry
     recorded = _recorded(network)
     limits, unknown = situations.replicas * situations.cpu_limit, LimitSource.UNKNOWN.value

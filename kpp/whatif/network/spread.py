@@ -22,7 +22,9 @@ UNSURE_WAIT = (
 )
 
 
-def relative_variances(network: FittedNetwork, situations: Situations) -> dict[str, Floats]:
+def relative_variances(
+    network: FittedNetwork, situations: Situations, solution: Solution
+) -> dict[str, Floats]:
     """The variance of each target's logarithm, (situations, services) by target.
 
     The think time, the fall of demand, the share of the crowds' wait, the size of bursts and the waits are
@@ -30,7 +32,6 @@ def relative_variances(network: FittedNetwork, situations: Situations) -> dict[s
     background and demand come on top.
     What capacities are unsure by stands apart (`capacity_deviations`).
     """
-    solution = solve(network.parameters, situations)
     variances = _own_variances(network, situations, solution)
     for ways in _moved(network):
         for target, change in _largest_change(ways, situations, solution).items():

@@ -37,8 +37,8 @@ def test_an_own_time_is_a_part_of_a_response_time() -> None:
     solution = solve(network.parameters, asked.situations)
 
     of_own_time = (
-        relative_variances(network, asked.situations)[RESPONSE_TIME]
-        - relative_variances(sure, asked.situations)[RESPONSE_TIME]
+        relative_variances(network, asked.situations, solution)[RESPONSE_TIME]
+        - relative_variances(sure, asked.situations, solution)[RESPONSE_TIME]
     )
 
     whole = float(solution.own[0, 0] + solution.wait[0, 0])
