@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from kpp.schema import CPU_LIMIT, CPU_REQUEST, REPLICAS, SERVICE, TARGETS, THROUGHPUT, USER_COUNT
 from kpp.whatif.campaign import MINUTES, levels_of
-from kpp.whatif.intervals.agreement import Laws, agree
+from kpp.whatif.intervals.agreement import Bounds, Laws, agree
 from kpp.whatif.intervals.conformal import calibrate
 from kpp.whatif.intervals.held_out import errors_on_held_out_loads, in_logs, spread_of
 from kpp.whatif.intervals.hidden_knees import earliest_knees
@@ -90,36 +89,19 @@ class CalibratedModel:
         points = self.model.predict(asked)[list(TARGETS)]
         asked = self.measured.fill(asked)  # the bottlenecks' layout is as measured
         values = points.to_numpy(dtype=np.float64)
-        paused, apart = self.measured.paused_apart(asked, values[:, TARGETS.index(THROUGHPUT)])
-        outside = [
-            " and ".join(filter(None, both))
-            for both in zip(self.measured.outside(asked), paused, strict=True)
-        ]
-        beyond = np.array([text != "" for text in outside], dtype=bool)
-        spreads = spread_of(self.model, asked, values)
+        outside, apart = self._unmeasured(asked, values)
         laws = self.model.laws(asked) if isinstance(self.model, KnowsLaws) else None
-        above = self.measured.is_above(asked)
-        distances = np.maximum(self.measured.distance(asked), apart)
-        place = Place(distances, beyond, spreads, above)
-        if laws is not None:
-            unsure = in_logs(laws.capacity_spread, values)
-            place = replace(place, capacities=unsure, least_seconds=laws.least_seconds)
-        knees = earliest_knees(self.measured, asked, values, laws)
-        bounds = self.intervals.around(asked, values, place, knees, coverage)
-        if laws is not None:
-            users = asked[USER_COUNT].to_numpy(dtype=np.float64)
-            bounds = agree(bounds, values, laws, users, beyond)
-        else:
-            bounds = reach_to_trend(bounds, values, asked, self.measured.levels)
-        lower, upper = bounds.lower, bounds.upper
-        columns: dict[str, Any] = {}
-        for number, target in enumerate(TARGETS):
-            columns[target] = points[target]
-            columns[lower_of(target)], columns[upper_of(target)] = lower[:, number], upper[:, number]
-        bounded = np.isfinite(lower) & np.isfinite(upper)
-        ways = np.maximum(self._longer_way(asked, laws), apart)
-        known = Known(outside, ways, self.intervals.tried(above), self._highest_rps(), bounded)
-        answers = pd.DataFrame(columns).join(judge(self.model, asked, points, known)).iloc[: len(scenario)]
+        place = self._place(asked, values, outside, apart, laws)
+        bounds = self._bounds(asked, values, place, laws, coverage)
+        known = Known(
+            outside,
+            np.maximum(self._longer_way(asked, laws), apart),
+            self.intervals.tried(place.above),
+            self._highest_rps(),
+            np.isfinite(bounds.lower) & np.isfinite(bounds.upper),
+        )
+        judged = judge(self.model, asked, points, known)
+        answers = _side_by_side(points, bounds).join(judged).iloc[: len(scenario)]
         answers.index = scenario.index
         return pd.concat([scenario, answers], axis=1)
 
@@ -177,6 +159,38 @@ class CalibratedModel:
         check_numbers(scenario)
         return self.measured.fill(complete(scenario.reset_index(drop=True)))
 
+    def _unmeasured(self, asked: pd.DataFrame, values: Floats) -> tuple[list[str], Floats]:
+        """What of each row was not measured, in words, and how far another pause takes it from the data."""
+        paused, apart = self.measured.paused_apart(asked, values[:, TARGETS.index(THROUGHPUT)])
+        both = zip(self.measured.outside(asked), paused, strict=True)
+        return [" and ".join(filter(None, words)) for words in both], apart
+
+    def _place(
+        self, asked: pd.DataFrame, values: Floats, outside: list[str], apart: Floats, laws: Laws | None
+    ) -> Place:
+        """Where each row lies, for its interval."""
+        place = Place(
+            distances=np.maximum(self.measured.distance(asked), apart),
+            beyond=np.array([text != "" for text in outside], dtype=bool),
+            spreads=spread_of(self.model, asked, values),
+            above=self.measured.is_above(asked),
+        )
+        if laws is None:
+            return place
+        unsure = in_logs(laws.capacity_spread, values)
+        return replace(place, capacities=unsure, least_seconds=laws.least_seconds)
+
+    def _bounds(
+        self, asked: pd.DataFrame, values: Floats, place: Place, laws: Laws | None, coverage: float
+    ) -> Bounds:
+        """Of each row and target: as calibrated, then as the laws, or the measured trend, have it."""
+        knees = earliest_knees(self.measured, asked, values, laws)
+        bounds = self.intervals.around(asked, values, place, knees, coverage)
+        if laws is None:
+            return reach_to_trend(bounds, values, asked, self.measured.levels)
+        users = asked[USER_COUNT].to_numpy(dtype=np.float64)
+        return agree(bounds, values, laws, users, place.beyond)
+
     def _longer_way(self, asked: pd.DataFrame, laws: Laws | None) -> Floats:
         """(rows,) of `Measured.distance`. The way to a known knee and the way beyond it are two questions.
 
@@ -196,3 +210,13 @@ class CalibratedModel:
             str(name): float(rps)
             for name, rps in self.measured.levels.groupby(SERVICE)[THROUGHPUT].max().items()
         }
+
+
+def _side_by_side(points: pd.DataFrame, bounds: Bounds) -> pd.DataFrame:
+    """Each target, followed by its bounds."""
+    columns: dict[str, Floats] = {}
+    for number, target in enumerate(TARGETS):
+        columns[target] = points[target].to_numpy(dtype=np.float64)
+        columns[lower_of(target)] = bounds.lower[:, number]
+        columns[upper_of(target)] = bounds.upper[:, number]
+    return pd.DataFrame(columns, index=points.index)
