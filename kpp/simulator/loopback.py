@@ -6,7 +6,7 @@ import struct
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,16 +22,18 @@ _STOP_SECONDS = 10
 class _AbortableProtocol(H11Protocol):
     """Gives each request the means to reset its connection."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # always TCP
-        super().connection_made(transport)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A connection is there; over TCP, so that it can be written to and aborted."""
+        stream = cast(asyncio.Transport, transport)
+        super().connection_made(stream)
         served: Any = self.app
 
         def abort() -> None:
             linger_for_no_time = struct.pack("ii", 1, 0)  # closing then sends a reset
-            transport.get_extra_info("socket").setsockopt(
+            stream.get_extra_info("socket").setsockopt(
                 socket.SOL_SOCKET, socket.SO_LINGER, linger_for_no_time
             )
-            transport.abort()
+            stream.abort()
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await served({**scope, ABORT: abort}, receive, send)

@@ -100,8 +100,9 @@ class ValueReader:
                 faulty, values = is_faulty.to_numpy(), pc.if_else(is_faulty, None, values)
             self._look(rows, column, faulty, "which is no number", NUMBER_MEND)
         try:
-            numbers = values.cast(pa.float64())
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # dates, lists: no cast leads to numbers
+            # whole numbers beyond 2^53 are rounded, as those of a CSV file are
+            numbers = values.cast(pa.float64(), safe=False)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # bytes; dates and lists: they are no numbers
             what = f"{column} is of the type {values.type}"
             mend = "write numbers; a timestamp is in Unix seconds"
             raise InputError(what, where=str(self._path), mend=mend) from None

@@ -251,8 +251,8 @@ def _selects(selector: str | None, values: Mapping[str, str]) -> bool:
     """Whether the values, of labels or fields, fit `key=value`, `key` and `!key`, joined by commas."""
     for term in selector.split(",") if selector else []:
         key, equals, value = term.partition("=")
-        if " " in term:
-            raise NotImplementedError(f"selector {selector}")
+        if " " in term:  # `app in (a, b)`: kpp asks by none, and to fail is better than to select wrongly
+            raise ValueError(f"no such selector is known here: {selector}")
         fits = values.get(key) == value if equals else (key.lstrip("!") in values) != key.startswith("!")
         if not fits:
             return False

@@ -123,6 +123,12 @@ def test_parquet_files_are_checked_as_well(tmp_path: Path) -> None:
     assert "'CPU Usage'" in refusal(path)
     frame.assign(**{TIMESTAMP: pd.to_datetime(frame[TIMESTAMP], unit="s")}).to_parquet(path)
     assert "Unix seconds" in refusal(path)
+    nanoseconds = (frame[TIMESTAMP] * 1e9).astype("int64")
+    frame.assign(**{TIMESTAMP: nanoseconds}).to_parquet(path)
+    assert "a.parquet, row 1: Timestamp" in refusal(path)
+    assert "neither in seconds nor in milliseconds" in refusal(path)
+    frame.assign(**{CPU_USAGE: b"0.1 cores"}).to_parquet(path)
+    assert f"{CPU_USAGE} is of the type binary" in refusal(path)
     frame.assign(**{SERVICE: 1}).to_parquet(path)
     assert f"{SERVICE} is of the type int64" in refusal(path)
     frame.loc[2, CPU_USAGE] = -1.0

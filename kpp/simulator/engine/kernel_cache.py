@@ -8,7 +8,7 @@ import numba
 
 from kpp.simulator.engine.kernel import process_events
 from kpp.simulator.engine.layout import World
-from kpp.simulator.engine.native import NativeWorld
+from kpp.simulator.engine.native import as_native
 
 
 def _source_digest() -> str:
@@ -26,7 +26,7 @@ def _cached_kernel(source_digest: str) -> Callable[[World, float], str]:
     """
 
     def run_kernel(world: World, until: float) -> str:
-        process_events(NativeWorld(*world), until)  # type: ignore[no-untyped-call, arg-type]  # untyped
+        process_events(as_native(*world), until)
         return source_digest
 
     try:

@@ -31,4 +31,8 @@ class NativeWorld(structref.StructRefProxy):
     """Made inside compiled code, `NativeWorld(*world)`: the same arrays under the same names."""
 
 
-structref.define_constructor(NativeWorld, NativeWorldType, World._fields)  # type: ignore[no-untyped-call]  # untyped
+_define_constructor: Callable[..., None] = structref.define_constructor  # numba gives it no types
+_define_constructor(NativeWorld, NativeWorldType, World._fields)
+
+# typed as what it stands for: it has the arrays of a world, under the same names
+as_native = cast(Callable[..., World], NativeWorld)

@@ -11,21 +11,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kpp.queueing.estimation.drive import tell_drive
 from kpp.queueing.estimation.estimates import Estimates
-from kpp.queueing.estimation.estimation import estimate
 from kpp.queueing.parameters import Parameters, Situations, Solution
 from kpp.queueing.system import solve
-from kpp.schema import CPU_USAGE, RESPONSE_TIME, TARGETS
-from kpp.whatif.model import Campaign, State
+from kpp.schema import CPU_USAGE, RESPONSE_TIME
+from kpp.whatif.model import State
 from kpp.whatif.models.queueing_network import QueueingNetwork
 from kpp.whatif.models.residual import Residual, fit_residual
 from kpp.whatif.network.answers import as_explanation
 from kpp.whatif.network.corrections import correct
-from kpp.whatif.network.notes import describe
 from kpp.whatif.network.overload import BEGINS, Growth, learn_growth, saturated_callers
-from kpp.whatif.network.spread import relative_variances
-from kpp.whatif.network.state import FittedNetwork
 from kpp.whatif.situations import arrange_situations
 
 Floats = NDArray[np.float64]
@@ -49,31 +44,6 @@ class Hybrid(QueueingNetwork):
     def name(self) -> str:
         """As in the registry."""
         return "hybrid"
-
-    def fit(self, campaign: Campaign) -> None:
-        """Estimate the network, then learn what it leaves over.
-
-        Raises:
-            InputError: the entry service has no throughput, or the calls go round in a circle.
-        """
-        found = estimate(campaign.measurements, campaign.calls, campaign.cpu_limits)
-        self._network = FittedNetwork.from_estimates(found)
-        self._notes = (*describe(found), *tell_drive(found.levels, found.drive))
-        self._learn(found)
-
-    def spread(self, scenario: pd.DataFrame) -> pd.DataFrame:
-        """The network's, and the residual's own standard deviation."""
-        asked = arrange_situations(scenario, self.network.layouts)
-        physics = self._physics(asked.situations)
-        variances = relative_variances(self.network, asked.situations, physics)
-        deviations = self._residual(Residual.deviation, physics, asked.situations)
-        saturated = saturated_callers(physics, self.network.parameters, asked.situations)
-        deviations[RESPONSE_TIME] = np.hypot(deviations[RESPONSE_TIME], self._growth.deviation(saturated))
-        deviations[RESPONSE_TIME] *= _share_without_waiting(physics, self.network.parameters)
-        for target in LEARNED:
-            variances[target] = variances[target] + deviations[target] ** 2
-        columns = {target: asked.pick(np.sqrt(variances[target])) for target in TARGETS}
-        return pd.DataFrame(columns, index=scenario.index)
 
     def explain(self, scenario: pd.DataFrame) -> pd.DataFrame:
         """The network's parts, and what was learned beside them."""
@@ -101,7 +71,8 @@ class Hybrid(QueueingNetwork):
         self._growth = Growth.restore(state["growth"])
 
     def _learn(self, found: Estimates) -> None:
-        """Residuals from the levels where nothing is saturated, the growth from the others."""
+        """The network; then residuals where nothing is saturated, and the growth from the other levels."""
+        super()._learn(found)
         levels, entry = found.levels, self.network.parameters.entry
         situations = found.measured_situations()
         physics = solve(self.network.parameters, situations)
@@ -124,6 +95,16 @@ class Hybrid(QueueingNetwork):
         # as `_corrections` applies them
         weights = np.where(calm[:, None], 0.0, saturated * share)
         self._growth = learn_growth(weights, times - residual * share)
+
+    def _variances(self, situations: Situations) -> dict[str, Floats]:
+        """The network's, and the residual's own."""
+        physics = self._physics(situations)
+        deviations = self._residual(Residual.deviation, physics, situations)
+        saturated = saturated_callers(physics, self.network.parameters, situations)
+        deviations[RESPONSE_TIME] = np.hypot(deviations[RESPONSE_TIME], self._growth.deviation(saturated))
+        deviations[RESPONSE_TIME] *= _share_without_waiting(physics, self.network.parameters)
+        variances = super()._variances(situations)
+        return {**variances, **{target: variances[target] + deviations[target] ** 2 for target in LEARNED}}
 
     def _solve(self, situations: Situations) -> Solution:
         parameters, physics = self.network.parameters, self._physics(situations)

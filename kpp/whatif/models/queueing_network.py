@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from kpp.queueing.estimation.drive import tell_drive
+from kpp.queueing.estimation.estimates import Estimates
 from kpp.queueing.estimation.estimation import estimate
 from kpp.queueing.parameters import Situations, Solution
 from kpp.queueing.system import solve
@@ -18,6 +20,8 @@ from kpp.whatif.network.notes import describe
 from kpp.whatif.network.spread import relative_variances
 from kpp.whatif.network.state import FittedNetwork
 from kpp.whatif.situations import arrange_situations
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -68,9 +72,7 @@ class QueueingNetwork:
         Raises:
             InputError: the entry service has no throughput, or the calls go round in a circle.
         """
-        found = estimate(campaign.measurements, campaign.calls, campaign.cpu_limits)
-        self._network = FittedNetwork.from_estimates(found)
-        self._notes = (*describe(found), *tell_drive(found.levels, found.drive))
+        self._learn(estimate(campaign.measurements, campaign.calls, campaign.cpu_limits))
 
     def predict(self, scenario: pd.DataFrame) -> pd.DataFrame:
         """Solve the network for each situation of the scenario."""
@@ -85,7 +87,7 @@ class QueueingNetwork:
     def spread(self, scenario: pd.DataFrame) -> pd.DataFrame:
         """What the parameters' standard errors make of each target, as a ratio of it."""
         asked = arrange_situations(scenario, self.network.layouts)
-        variances = relative_variances(self.network, asked.situations, self._physics(asked.situations))
+        variances = self._variances(asked.situations)
         columns = {target: asked.pick(np.sqrt(variances[target])) for target in TARGETS}
         return pd.DataFrame(columns, index=scenario.index)
 
@@ -107,6 +109,15 @@ class QueueingNetwork:
         """Take over what `dump` gave."""
         self._network = FittedNetwork.restore(state["network"])
         self._notes = tuple(state["notes"])
+
+    def _learn(self, found: Estimates) -> None:
+        """Take over what was estimated."""
+        self._network = FittedNetwork.from_estimates(found)
+        self._notes = (*describe(found), *tell_drive(found.levels, found.drive))
+
+    def _variances(self, situations: Situations) -> dict[str, Floats]:
+        """Of each target's logarithm, (situations, services) by target."""
+        return relative_variances(self.network, situations, self._physics(situations))
 
     def _solve(self, situations: Situations) -> Solution:
         """What is predicted of the situations."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -65,17 +66,17 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-def config(url: str, folder: Path, **settings: object) -> Config:
-    found = {
+def config(url: str, folder: Path, **settings: Any) -> Config:
+    found: dict[str, Any] = {
         "prometheus_url": url,
         "namespace": SHOP,
         "cpu_rate_window_seconds": 60,
         "output_directory": folder,
     }
-    return Config(**{**found, **settings})  # type: ignore[arg-type]  # any settings
+    return Config(**{**found, **settings})
 
 
-def table_of(url: str, folder: Path, request: Request | None = None, **settings: object) -> pd.DataFrame:
+def table_of(url: str, folder: Path, request: Request | None = None, **settings: Any) -> pd.DataFrame:
     request = request or Request(GRID)
     imported = import_history(config(url, folder, **settings), request, ManualClock(ENDED_AT), Quiet())
     frame = pd.read_csv(imported.files.measurements)
