@@ -177,14 +177,15 @@ class CalibratedModel:
         )
         if laws is None:
             return place
-        unsure = in_logs(laws.capacity_spread, values)
-        return replace(place, capacities=unsure, least_seconds=laws.least_seconds)
+        return replace(place, capacities=in_logs(laws.capacity_spread, values))
 
     def _bounds(
         self, asked: pd.DataFrame, values: Floats, place: Place, laws: Laws | None, coverage: float
     ) -> Bounds:
         """Of each row and target: as calibrated, then as the laws, or the measured trend, have it."""
         knees = earliest_knees(self.measured, asked, values, laws)
+        if laws is not None:
+            place = replace(place, least_seconds=laws.least_seconds(coverage))
         bounds = self.intervals.around(asked, values, place, knees, coverage)
         if laws is None:
             return reach_to_trend(bounds, values, asked, self.measured.levels)

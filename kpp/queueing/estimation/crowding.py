@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 BEFORE = 1.0  # the share that is believed before anything was measured
 DOUBT = 1.0  # its standard deviation: none of the wait, or twice of it, would be no surprise
-SCATTER = 0.1  # of a level's response time about the model: a wait has to stand out from it
+SCATTER = 0.1  # of a level's response time about the model: a wait, or a growth, has to stand out from it
 SMALLEST = 1e-6  # seconds
 
 

@@ -44,12 +44,8 @@ class DemandFall:
         return fall(offered_rps / self.reference_rps, self.rate.value, self.largest_load)
 
     def least_factor(self) -> float:
-        """A factor below which no load takes the work of a request.
-
-        The largest fall counts as one standard deviation, and two are allowed: on a real cluster response
-        times fell by more than the CPU time of requests, and another day took a part of its own.
-        """
-        return min(1 - LARGEST_FALL, float(self.factor(np.array([np.inf]))[0])) ** 2
+        """The factor to which the work of a request is known to fall, at any application or at this one."""
+        return min(1 - LARGEST_FALL, float(self.factor(np.array([np.inf]))[0]))
 
 
 def fall(load: Floats, rate: float, largest_load: float) -> Floats:

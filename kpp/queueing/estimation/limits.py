@@ -107,7 +107,7 @@ def _tell_by(plateau: Plateau, levels: Levels, proxied: Floats, fit: CpuFit) -> 
     limit = float(np.nanmax(levels.cpu_limit[list(plateau.levels), service], initial=0.0))
     busy = fit.demand[service] * rate.value  # cores of a saturated replica, beside the background
     beyond = fit.background[service] + busy - limit
-    if not levels.limit_recorded[service] or not limit or not beyond > -SAME * limit:
+    if not (levels.limit_recorded[service] and limit and busy > 0 and beyond > -SAME * limit):
         return None
     of_fit = float(np.sqrt(fit.covariance[service, 1, 1])) / fit.demand[service]
     error = busy * float(np.hypot(of_fit, rate.relative_error))

@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from kpp.queueing.estimation.plateau import SLOWED
+from kpp.queueing.truncation import truncated_mean
 from kpp.schema import CPU_USAGE, RESPONSE_TIME, TARGETS, THROUGHPUT
 
 Floats = NDArray[np.float64]
@@ -41,7 +43,9 @@ class Laws:
         capacity_spread: (rows, 3) what the capacities' standard errors make of the targets, as a ratio.
         users_at_knee: whom the system serves before a queue begins that only grows, where it was seen to or
             its limit is recorded; infinite elsewhere.
-        least_seconds: of the row's response time, if there is no waiting.
+        unwaited_seconds: the row's response time at the reference load, if nobody waits; before Envoy cuts
+            it to milliseconds, but for the entry service.
+        largest_fall: by which work may fall from there, as a logarithm.
     """
 
     situation: NDArray[np.intp]
@@ -55,7 +59,17 @@ class Laws:
     capacities_known: bool
     capacity_spread: Floats
     users_at_knee: Floats
-    least_seconds: Floats
+    unwaited_seconds: Floats
+    largest_fall: float
+
+    def least_seconds(self, coverage: float) -> Floats:
+        """(rows,) the shortest response times to be reckoned with: nobody waits, and work has fallen.
+
+        The largest fall counts as one standard deviation, as all that is unsure does.
+        """
+        deviations = float(norm.ppf((1 + coverage) / 2))
+        fallen = self.unwaited_seconds * float(np.exp(-deviations * self.largest_fall))
+        return np.where(self.is_entry, fallen, truncated_mean(fallen))
 
 
 @dataclass(frozen=True)
@@ -96,7 +110,9 @@ def agree(bounds: Bounds, points: Floats, laws: Laws, user_counts: Floats, beyon
         lower[rows], upper[rows] = _one_unknown(
             part, points[rows], laws.think_time_seconds[rows], user_counts[rows], slowed[rows]
         )
-        _follow(laws, rows & slowed, points[:, _TIME], lower[:, _TIME], upper[:, _TIME])
+        lower[:, _TIME], upper[:, _TIME] = _follow(
+            laws, rows & slowed, points[:, _TIME], lower[:, _TIME], upper[:, _TIME]
+        )
         contained = _contained(laws, rows, upper[:, _TIME])
         callees = np.maximum(upper[:, _TIME], _behind_own_knee(bounds, points, user_counts))
         times = np.where(laws.is_entry, upper[:, _TIME], callees)
@@ -107,8 +123,10 @@ def agree(bounds: Bounds, points: Floats, laws: Laws, user_counts: Floats, beyon
     return replace(bounds, lower=lower, upper=upper)
 
 
-def _follow(laws: Laws, saturated: Mask, points: Floats, lower: Floats, upper: Floats) -> None:
-    """Let a service that waits for the same capacity as the entry service be as unsure, in place; (rows,).
+def _follow(
+    laws: Laws, saturated: Mask, points: Floats, lower: Floats, upper: Floats
+) -> tuple[Floats, Floats]:
+    """Bounds by which a service that waits for the same capacity as the entry service is as unsure; (rows,).
 
     Where users mostly wait, the entry's response time is what throughput leaves of N = X (Z + R), and most of
     it is the bottleneck's. How far the capacities' errors move each of both tells how much.
@@ -118,8 +136,7 @@ def _follow(laws: Laws, saturated: Mask, points: Floats, lower: Floats, upper: F
     known[laws.situation[saturated]] = np.column_stack([moves[saturated], middle - low, high - middle])
     of_entry, less, more = known[laws.situation].T
     shares = np.where(of_entry > 0, np.clip(moves / np.where(of_entry > 0, of_entry, 1.0), 0.0, 1.0), 0.0)
-    lower[:] = np.fmin(lower, points * np.exp(-shares * less))
-    upper[:] = np.fmax(upper, points * np.exp(shares * more))
+    return np.fmin(lower, points * np.exp(-shares * less)), np.fmax(upper, points * np.exp(shares * more))
 
 
 def _contained(laws: Laws, entries: Mask, upper_seconds: Floats) -> Floats:

@@ -1,6 +1,6 @@
 """What saturates in each situation of a scenario, in words: the same for all services of the situation."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -69,9 +69,10 @@ def tell_saturation(
     saturated: NDArray[np.bool_] = predicted[THROUGHPUT].to_numpy(dtype=np.float64) >= SATURATED * limits
     own = [""] * len(scenario)
     services, replicas = scenario[SERVICE].tolist(), scenario[REPLICAS].tolist()
+    told = saturation.to_dict("records")
     for row in np.flatnonzero(saturated):
         measured = highest_rps.get(services[row], float("nan"))
-        own[row] = _word(services[row], replicas[row], saturation.iloc[row], measured)
+        own[row] = _word(services[row], replicas[row], told[row], measured)
     is_bottleneck = (saturation[BOTTLENECK].fillna("") == scenario[SERVICE]).to_numpy()
     situations = scenario[SITUATION].tolist()
     first = {situations[row]: own[row] for row in np.flatnonzero(saturated & is_bottleneck)}
@@ -79,13 +80,13 @@ def tell_saturation(
     return ["; ".join(dict.fromkeys(filter(None, texts))) for texts in zip(shared, own, strict=True)]
 
 
-def _word(service: str, replicas: float, saturation: "pd.Series[Any]", measured_rps: float) -> str:
+def _word(service: str, replicas: float, saturation: Mapping[Hashable, Any], measured_rps: float) -> str:
     """One line.
 
-    >>> _word("frontend", 2, pd.Series({SATURATION: 124.04}), 17)
+    >>> _word("frontend", 2, {SATURATION: 124.04}, 17)
     '2 frontend replicas saturate at 124 req/s; measured up to 17'
     >>> guess = {SATURATION: 62, SATURATION_LOWER: 41.3, SATURATION_UPPER: 93, SATURATES: "by a guess"}
-    >>> _word("frontend", float("nan"), pd.Series(guess), 17)
+    >>> _word("frontend", float("nan"), guess, 17)
     'frontend probably saturates at 62 req/s (41.3 to 93) by a guess; measured up to 17'
     """
     one = np.isnan(replicas) or replicas == 1

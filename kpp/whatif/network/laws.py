@@ -5,7 +5,6 @@ from numpy.typing import NDArray
 
 from kpp.queueing.estimation.limits import LimitSource
 from kpp.queueing.parameters import Parameters, Solution
-from kpp.queueing.truncation import truncated_mean
 from kpp.schema import CPU_USAGE, TARGETS
 from kpp.whatif.intervals.agreement import Laws
 from kpp.whatif.network.spread import capacity_deviations
@@ -37,7 +36,8 @@ def laws_of(asked: AskedSituations, network: FittedNetwork, solution: Solution) 
         capacities_known=unknown not in network.limit_source and bool(network.measured[:, _CPU].all()),
         capacity_spread=np.column_stack([asked.pick(unsure[target]) for target in TARGETS]),
         users_at_knee=asked.pick(_users_at_knee(network, solution)[:, None] * per_situation),
-        least_seconds=asked.pick(_least_times(parameters) * per_situation),
+        unwaited_seconds=asked.pick(_unwaited(parameters) * per_situation),
+        largest_fall=-float(np.log(parameters.fall.least_factor())),
     )
 
 
@@ -61,9 +61,8 @@ def _users_at_knee(network: FittedNetwork, solution: Solution) -> Floats:
     return np.asarray(bound * (solution.think_time + parameters.unloaded_entry()), dtype=np.float64)
 
 
-def _least_times(parameters: Parameters) -> Floats:
-    """(services,) response times, as measured, where nobody waits and work has fallen to its least."""
-    least = parameters.fall.least_factor()
-    times = truncated_mean(parameters.nest(np.nan_to_num(parameters.unloaded)) * least)
-    times[parameters.entry] = parameters.unloaded_entry() * least
+def _unwaited(parameters: Parameters) -> Floats:
+    """(services,) response times where nobody waits."""
+    times = parameters.nest(np.nan_to_num(parameters.unloaded))
+    times[parameters.entry] = parameters.unloaded_entry()
     return times

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kpp.queueing.crowds import crowded_calls
+from kpp.queueing.estimation.crowding import SCATTER
 from kpp.queueing.parameters import Parameters, Situations, Solution
 from kpp.whatif.model import State
 from kpp.whatif.plain_data import from_plain, to_plain
@@ -24,7 +25,6 @@ LEAST_CALLS = 1e-6  # per request, to be a caller
 BEGINS = 0.8  # of a caller's capacity: from here on its quota is used up in more and more periods
 LARGEST = float(np.log(50))  # of a growth
 UNKNOWN = 1.0  # standard deviation of its logarithm where no saturated load was measured
-SCATTER = 0.1  # of a level's response time about the model, likewise: a growth has to stand out from it
 LEAST_ERROR = 0.2  # the same where one was: the next one differs
 
 

@@ -1,12 +1,14 @@
 """Which part of a pod's CPU is the application's, where no column tells."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from kpp.queueing.estimation.estimates import Estimates
 from kpp.queueing.estimation.estimation import estimate
-from kpp.queueing.estimation.limits import LEAST_SIDECAR_SECONDS
+from kpp.queueing.estimation.limits import LEAST_SIDECAR_SECONDS, estimate_share
 from kpp.schema import CPU_USAGE, SERVICE, SIDECAR_CPU_USAGE, THROUGHPUT
 from tests.queueing.closed_systems import Chain, Tier
 
@@ -83,3 +85,20 @@ def test_a_service_without_a_sidecar_among_others_that_have_one_is_an_applicatio
 
     assert found.application.recorded
     assert found.application.share.tolist() == [1.0, 1.0]
+
+
+def test_a_service_whose_cpu_goes_by_no_request_tells_nothing_of_sidecars() -> None:
+    """All of its CPU is background, near the limit: no request can be made out to cost anything."""
+    found = estimate(_as_pods(SATURATED.measure([10, 30, 60, 90, 160, 240]), 0.0003), SATURATED.calls())
+    (plateau,) = found.capacity.plateaus
+    edge = plateau.service
+    demand, background = found.cpu.demand.copy(), found.cpu.background.copy()
+    demand[edge], background[edge] = 0.0, 0.5
+    idle = replace(found.cpu, demand=demand, background=background)
+    proxied = np.array([PROXIED[name] for name in found.levels.services])
+
+    share = estimate_share(found.levels, proxied, idle, [plateau])
+
+    alone = estimate_share(found.levels, proxied, idle, [])
+    assert share.share.tolist() == alone.share.tolist()
+    assert share.error.tolist() == alone.error.tolist()

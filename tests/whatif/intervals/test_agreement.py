@@ -37,7 +37,8 @@ def laws_of(rows: int, limit: float = np.inf, share: float = 1.0) -> Laws:
         capacities_known=True,
         capacity_spread=np.zeros((rows, 3)),
         users_at_knee=np.full(rows, np.inf),
-        least_seconds=np.zeros(rows),
+        unwaited_seconds=np.zeros(rows),
+        largest_fall=0.0,
     )
 
 
@@ -131,3 +132,16 @@ def test_a_bottleneck_is_as_unsure_as_who_waits_for_it_and_the_others_are_not() 
     assert found.upper[0, 0] == pytest.approx(1.2 * 3.0 - PAUSE)  # as throughput may be less by as much
     np.testing.assert_allclose(found.upper[:, 0] / points[:, 0], [1.6, 1.6, 1.1])
     np.testing.assert_allclose(found.lower[:, 0] / points[:, 0], [1 / 1.1] * 3)
+
+
+def test_the_least_response_time_goes_as_far_below_as_the_coverage_asks() -> None:
+    """Half the work at one standard deviation: a normal distribution has 1.645 at 90 %, 2.576 at 99 %."""
+    laws = replace(laws_of(2), unwaited_seconds=np.array([0.4, 0.1]), largest_fall=float(np.log(2)))
+    laws = replace(laws, is_entry=np.array([True, False]))
+
+    usual, sure = laws.least_seconds(0.9), laws.least_seconds(0.99)
+
+    assert usual[0] == pytest.approx(0.4 * 0.5**1.6449, rel=1e-4)
+    assert sure[0] == pytest.approx(0.4 * 0.5**2.5758, rel=1e-4)
+    # Envoy cuts half a millisecond, on average, off what takes many
+    assert usual[1] == pytest.approx(0.1 * 0.5**1.6449 - 0.0005, rel=1e-3)
